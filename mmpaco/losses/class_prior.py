@@ -1,0 +1,101 @@
+"""The class prior of balanced softmax."""
+
+from collections.abc import Sequence
+from typing import Union
+
+import torch
+from torch import Tensor, nn
+
+# Keeps the logarithm finite for a class that has no training image.
+_EPS = 1e-9
+
+
+def log_class_prior(class_counts: Tensor) -> Tensor:
+    """Logarithm of each class's share of the training set.
+
+    Args:
+        class_counts (Tensor): Training images (or pixels) per class, of
+            shape (C, ).
+
+    Returns:
+        Tensor: ``log(n_c / sum(n) + 1e-9)`` of shape (C, ), in float32, or
+        in float64 for float64 counts.
+    """
+    counts = class_counts.to(
+        torch.promote_types(class_counts.dtype, torch.float32)
+    )
+    return torch.log(counts / counts.sum() + _EPS)
+
+
+class ClassPrior(nn.Module):
+    """Training images per class, kept in a buffer of the model.
+
+    ``mmpaco.ClassPriorHook`` fills it before training, and the checkpoint
+    carries it.
+
+    Args:
+        num_classes (int): The class count C.
+    """
+
+    class_counts: Tensor
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        if num_classes < 1:
+            raise ValueError(
+                f'num_classes must be positive, but got {num_classes}'
+            )
+        self.num_classes = num_classes
+        self.register_buffer(
+            'class_counts', torch.zeros(num_classes, dtype=torch.int64)
+        )
+        self._is_known = False
+
+    def set_class_counts(self, counts: Union[Sequence[int], Tensor]) -> None:
+        """Store the training images per class.
+
+        Args:
+            counts (Sequence[int] | Tensor): One count for each class, none
+                of them negative, at least one of them positive.
+
+        Raises:
+            ValueError: If the number of counts is not the class count, a
+                count is negative, or all are zero.
+        """
+        values = torch.as_tensor(counts)
+        if values.shape != (self.num_classes,):
+            raise ValueError(
+                f'expected {self.num_classes} class counts (num_classes), '
+                f'but got shape {tuple(values.shape)}; num_classes of the '
+                'model and the classes of the training set must agree'
+            )
+        if (values < 0).any():
+            raise ValueError(
+                'class counts must not be negative, but got '
+                f'{values[values < 0].tolist()}'
+            )
+        if not values.any():
+            raise ValueError(
+                'all class counts are zero; the training set has no labels'
+            )
+        self.class_counts.copy_(values)
+
+    def forward(self) -> Tensor:
+        """Give the class counts.
+
+        Returns:
+            Tensor: Training images per class, int64 of shape (C, ).
+
+        Raises:
+            RuntimeError: If nothing has set the counts.
+        """
+        # Read once, at the first loss: later steps do not wait for a device.
+        if not self._is_known:
+            if not bool(self.class_counts.any()):
+                raise RuntimeError(
+                    'the class prior has not been set; add '
+                    "dict(type='mmpaco.ClassPriorHook') to custom_hooks, or "
+                    'call set_class_counts before training'
+                )
+            self._is_known = True
+        return self.class_counts

@@ -1,0 +1,80 @@
+"""Labels, and the label that is ignored."""
+
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+
+def is_counted(labels: Tensor, ignore_index: Optional[int]) -> Tensor:
+    """Tell which rows are not ignored.
+
+    Args:
+        labels (Tensor): Class labels of shape (N, ).
+        ignore_index (int, optional): The label that is ignored.
+
+    Returns:
+        Tensor: bool of shape (N, ).
+    """
+    if ignore_index is None:
+        return torch.ones_like(labels, dtype=torch.bool)
+    return labels != ignore_index
+
+
+def class_index(labels: Tensor, ignore_index: Optional[int]) -> Tensor:
+    """Give labels that are safe to index with, class 0 for ignored rows.
+
+    Args:
+        labels (Tensor): Class labels of shape (N, ).
+        ignore_index (int, optional): The label that is ignored.
+
+    Returns:
+        Tensor: int64 of shape (N, ).
+    """
+    counted = is_counted(labels, ignore_index)
+    return torch.where(counted, labels, torch.zeros_like(labels))
+
+
+def check_labels(
+    labels: Tensor,
+    num_classes: Optional[int] = None,
+    ignore_index: Optional[int] = None,
+) -> None:
+    """Check the values of labels, where they still are on the host.
+
+    It reads the values, so calling it on labels of an accelerator makes the
+    host wait: call it where labels enter, not inside a loss.
+
+    Args:
+        labels (Tensor): Integer class labels of any shape.
+        num_classes (int, optional): The class count C. None checks no upper
+            bound.
+        ignore_index (int, optional): A label that is always allowed.
+
+    Raises:
+        TypeError: If the labels are not integers.
+        ValueError: If a label is outside of ``[0, num_classes)`` and is not
+            the ignore label.
+    """
+    if (
+        labels.is_floating_point()
+        or labels.is_complex()
+        or labels.dtype == torch.bool
+    ):
+        raise TypeError(
+            f'labels must be integers, but got {labels.dtype}; '
+            'convert class scores to class indices first'
+        )
+    bad = labels < 0
+    if num_classes is not None:
+        bad = bad | (labels >= num_classes)
+    if ignore_index is not None:
+        bad = bad & (labels != ignore_index)
+    if bad.any():
+        values = torch.unique(labels[bad])[:5].tolist()
+        upper = 'C' if num_classes is None else num_classes
+        raise ValueError(
+            f'labels must lie in [0, {upper}) or be ignore_index='
+            f'{ignore_index}, but got {values}; check the annotations, '
+            'num_classes and the ignore label'
+        )
