@@ -59,7 +59,7 @@ def check_inputs(
     extra_labels: Optional[Tensor],
     class_counts: Optional[Tensor],
 ) -> None:
-    """Raise a ``ValueError`` or ``TypeError`` for a tensor that does not fit."""
+    """Raise a ``ValueError`` or ``TypeError`` for a tensor out of place."""
     _check_rows('features', features, 'labels', labels)
     if center_logits.dim() != 2 or len(center_logits) != len(features):
         raise ValueError(

@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/default_runtime_mmpretrain.py',
+    '../_base_/models/lenet5.py',
+    '../_base_/datasets/mnist5k-lt.py',
+    '../_base_/schedules/mnist5k-lt_100e.py',
+]
+
+default_hooks = dict(
+    logger=dict(interval=16), checkpoint=dict(interval=10, max_keep_ckpts=1)
+)

@@ -1,0 +1,11 @@
+_base_ = '../gpaco/lenet5_mnist5k-lt.py'
+
+model = dict(
+    type='mmpaco.PaCoClassifier',
+    momentum=0.999,
+    head=dict(
+        projector=dict(
+            type='mmpaco.Projector', num_layers=2, norm_cfg=dict(type='BN1d')
+        )
+    ),
+)

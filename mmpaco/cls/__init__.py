@@ -1,0 +1,23 @@
+"""The mmpretrain side: heads, classifier, data, metrics.
+
+This room never imports mmseg, and works where mmseg is not installed.
+"""
+
+from mmpaco.compat import require
+
+require('mmpretrain')
+
+from .data_preprocessor import MultiViewDataPreprocessor  # noqa: E402
+from .datasets import LongTailedDataset  # noqa: E402
+from .gpaco_head import GPaCoHead, Projector  # noqa: E402
+from .paco_classifier import PaCoClassifier  # noqa: E402
+from .shot_accuracy import ShotAccuracy  # noqa: E402
+
+__all__ = [
+    'GPaCoHead',
+    'LongTailedDataset',
+    'MultiViewDataPreprocessor',
+    'PaCoClassifier',
+    'Projector',
+    'ShotAccuracy',
+]

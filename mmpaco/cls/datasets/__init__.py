@@ -1,0 +1,5 @@
+"""Long-tailed datasets."""
+
+from .long_tailed import LongTailedDataset
+
+__all__ = ['LongTailedDataset']

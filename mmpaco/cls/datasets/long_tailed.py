@@ -1,0 +1,202 @@
+"""A long-tailed subset of any classification dataset."""
+
+import copy
+from typing import Any, Optional, Union
+
+import numpy as np
+from mmengine.dataset import BaseDataset, force_full_init
+
+from mmpaco.engine.class_counts import count_labels, dataset_labels
+from mmpaco.registry import DATASETS
+
+# The power of the Pareto tail that ImageNet-LT was drawn from.
+_PARETO_POWER = 6
+
+
+def long_tailed_counts(
+    largest: int, num_classes: int, profile: str, factor: float
+) -> np.ndarray:
+    """Images per class of a long-tailed set, from head to tail.
+
+    With r from 0 at the head class to 1 at the last class, the counts are
+
+    - exp: ``largest * factor ** -r``, as CIFAR-LT;
+    - step: ``largest`` in the first half, ``largest / factor`` in the other;
+    - pareto: ``largest * (1 + r * (factor ** (1 / 6) - 1)) ** -6``, a Pareto
+      tail of power 6, as ImageNet-LT;
+
+    rounded down.
+
+    Args:
+        largest (int): Images of the head class.
+        num_classes (int): The class count C.
+        profile (str): 'exp', 'step' or 'pareto'.
+        factor (float): Images of the head class over those of the last one.
+
+    Returns:
+        np.ndarray: int64 of shape (C, ), falling.
+
+    Raises:
+        ValueError: If the profile is unknown, the factor is below 1, or it
+            leaves a class without images.
+    """
+    if not factor >= 1:
+        raise ValueError(
+            'the imbalance factor is the largest class over the '
+            f'smallest, so at least 1, but got {factor}'
+        )
+    rank = np.arange(num_classes)
+    share = rank / max(num_classes - 1, 1)
+    if profile == 'exp':
+        counts = largest * factor**-share
+    elif profile == 'step':
+        counts = np.where(rank < num_classes / 2, largest, largest / factor)
+    elif profile == 'pareto':
+        scale = factor ** (1 / _PARETO_POWER) - 1
+        counts = largest * (1 + share * scale) ** -_PARETO_POWER
+    else:
+        raise ValueError(
+            f"profile must be 'exp', 'step' or 'pareto', but got {profile!r}"
+        )
+    # Powers may miss an exact integer by a rounding error.
+    counts = np.floor(counts + 1e-9).astype(np.int64)
+    if counts.min() < 1:
+        raise ValueError(
+            f'an imbalance factor of {factor} leaves a class without images, '
+            f'as the largest class has {largest}; use at most {largest}'
+        )
+    return counts
+
+
+@DATASETS.register_module()
+class LongTailedDataset:
+    """A long-tailed subset of a classification dataset.
+
+    Args:
+        dataset (BaseDataset | dict): Any dataset of mmpretrain's, or its
+            config.
+        profile (str): 'exp', 'step' or 'pareto', see
+            :func:`long_tailed_counts`. Defaults to 'exp'.
+        factor (float): Imbalance factor, images of the largest class over
+            those of the smallest. Defaults to 100.
+        seed (int): Seed of what is drawn. Defaults to 0.
+        shuffle_classes (bool): Whether the seed draws which classes are
+            frequent, too. Defaults to False: the first class is the head.
+        held_out (int): If positive, the dataset is not the long-tailed part,
+            but at most this many of the other images of each class: a
+            validation set. Defaults to 0.
+
+    Raises:
+        TypeError: If the dataset is not a ``BaseDataset`` or has no labels.
+        ValueError: If the dataset is empty or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        dataset: Union[BaseDataset, dict],
+        profile: str = 'exp',
+        factor: float = 100,
+        seed: int = 0,
+        shuffle_classes: bool = False,
+        held_out: int = 0,
+    ) -> None:
+        lazy_init = False
+        if isinstance(dataset, dict):
+            lazy_init = dataset.get('lazy_init', False)
+            dataset = DATASETS.build(dataset)
+        if not isinstance(dataset, BaseDataset):
+            raise TypeError(
+                'LongTailedDataset takes a dataset that has its '
+                'images itself (mmengine.dataset.BaseDataset), '
+                f'but got {type(dataset).__name__}'
+            )
+        if held_out < 0:
+            raise ValueError(
+                f'held_out must not be negative, but got {held_out}'
+            )
+        # A wrong profile or factor is told before any data are read.
+        long_tailed_counts(10**9, 2, profile, factor)
+        self.dataset = dataset
+        self.profile = profile
+        self.factor = factor
+        self.seed = seed
+        self.shuffle_classes = shuffle_classes
+        self.held_out = held_out
+        self._metainfo = dataset.metainfo
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """Meta information of the dataset."""
+        return copy.deepcopy(self._metainfo)
+
+    def full_init(self) -> None:
+        """Read the dataset and draw the subset."""
+        if self._fully_initialized:
+            return
+        self.dataset.full_init()
+        self.dataset = self.dataset.get_subset(self._draw())
+        self._fully_initialized = True
+
+    def _draw(self) -> list[int]:
+        available = count_labels(self.dataset)
+        labels = dataset_labels(self.dataset)
+        counts = long_tailed_counts(
+            int(available.max()), len(available), self.profile, self.factor
+        )
+        rng = np.random.default_rng(self.seed)
+        classes = np.arange(len(available))
+        if self.shuffle_classes:
+            rng.shuffle(classes)
+        chosen = []
+        for category, count in zip(classes, counts):
+            images = rng.permutation(np.flatnonzero(labels == category))
+            if self.held_out:
+                chosen.extend(images[count : count + self.held_out])
+            else:
+                chosen.extend(images[:count])
+        if not chosen:
+            raise ValueError(
+                'the long tail takes all images, none is left '
+                'to hold out; use a larger factor'
+            )
+        return sorted(int(i) for i in chosen)
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Get the annotation of an image.
+
+        Args:
+            idx (int): Its index.
+
+        Returns:
+            dict: The annotation.
+        """
+        return self.dataset.get_data_info(idx)
+
+    @force_full_init
+    def get_gt_labels(self) -> np.ndarray:
+        """Get the class label of every image."""
+        return dataset_labels(self.dataset)
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Get the classes of an image.
+
+        Args:
+            idx (int): Its index.
+
+        Returns:
+            list[int]: The one class.
+        """
+        return self.dataset.get_cat_ids(idx)
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @force_full_init
+    def __getitem__(self, idx: int) -> Optional[Any]:
+        return self.dataset[idx]

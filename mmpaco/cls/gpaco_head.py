@@ -1,0 +1,312 @@
+"""The classification head of PaCo and GPaCo."""
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import torch
+import torch.nn.functional as F
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from mmpretrain.evaluation.metrics import Accuracy
+from mmpretrain.models.heads import LinearClsHead
+from mmpretrain.models.heads.stacked_head import LinearBlock
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from mmpaco.engine import EmbeddingQueue
+from mmpaco.losses import ClassPrior, PaCoLoss
+from mmpaco.registry import MODELS
+
+# alpha * K of the head class lies between 0.4 and 4.5 in the papers' runs.
+_SANE_ALPHA_K = (0.1, 10.0)
+
+
+@MODELS.register_module()
+class Projector(BaseModule):
+    """The MLP that embeds features for the contrast.
+
+    Args:
+        in_channels (int): Feature size.
+        hidden_channels (int, optional): Size of the hidden layers. Defaults
+            to ``in_channels``.
+        out_channels (int): Embedding size D. Defaults to 128.
+        num_layers (int): Linear layers: 3 in GPaCo, 2 in PaCo. Defaults to 3.
+        norm_cfg (dict, optional): Norm after each hidden layer: None in
+            GPaCo, ``dict(type='BN1d')`` in PaCo. Defaults to None.
+        act_cfg (dict): Activation after each hidden layer. Defaults to
+            ``dict(type='ReLU')``.
+        init_cfg (dict, optional): Initialisation. Defaults to None, that is
+            PyTorch's own, as in the papers' code.
+
+    Raises:
+        ValueError: If there is no layer.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: Optional[int] = None,
+        out_channels: int = 128,
+        num_layers: int = 3,
+        norm_cfg: Optional[dict] = None,
+        act_cfg: dict = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        if act_cfg is None:
+            act_cfg = dict(type='ReLU')
+        super().__init__(init_cfg=init_cfg)
+        if num_layers < 1:
+            raise ValueError(
+                'a projector needs at least one layer, but got '
+                f'num_layers={num_layers}'
+            )
+        self.out_channels = out_channels
+        layers: list[nn.Module] = []
+        for _ in range(num_layers - 1):
+            hidden = hidden_channels or in_channels
+            layers.append(
+                LinearBlock(
+                    in_channels, hidden, norm_cfg=norm_cfg, act_cfg=act_cfg
+                )
+            )
+            in_channels = hidden
+        layers.append(nn.Linear(in_channels, out_channels))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, feats: Tensor) -> Tensor:
+        """Embed features.
+
+        Args:
+            feats (Tensor): Features of shape (N, in_channels).
+
+        Returns:
+            Tensor: Unit rows of shape (N, D).
+        """
+        return F.normalize(self.layers(feats), dim=1)
+
+
+@MODELS.register_module()
+class GPaCoHead(LinearClsHead):
+    """A linear classifier whose rows are the centers of a contrastive loss.
+
+    It trains inside the stock ``ImageClassifier``, on views that
+    ``mmpaco.MultiViewDataPreprocessor`` joins (GPaCo), or inside
+    ``mmpaco.PaCoClassifier``. At inference only the classifier runs, so the
+    checkpoint also loads in ``LinearClsHead``.
+
+    Add ``mmpaco.PaCoQueueHook`` to ``custom_hooks`` for the queue and
+    ``mmpaco.ClassPriorHook`` for the class prior.
+
+    Args:
+        num_classes (int): The class count C.
+        in_channels (int): Size of the pooled feature.
+        loss (dict): Config of the loss. Defaults to the papers' setting for
+            ImageNet-LT.
+        projector (dict): Config of the projector, without ``in_channels``.
+            Defaults to GPaCo's: three layers without norm, 128 outputs.
+        queue_length (int): Embeddings in the queue; 0 for none. Defaults to
+            8192.
+        num_views (int): Views of each image in a batch; the last one enters
+            the queue. Defaults to 2.
+        class_prior (bool): Whether the log prior shifts the center logits:
+            for long-tailed sets yes, for balanced ones no. Defaults to True.
+        init_cfg (dict, optional): Initialisation. Defaults to that of
+            ``LinearClsHead`` for the classifier alone.
+        **kwargs: Other arguments of ``LinearClsHead``.
+
+    Raises:
+        TypeError: If the loss is not ``mmpaco.PaCoLoss``.
+        ValueError: If ``queue_length`` is negative or ``num_views`` is not
+            positive.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        loss: dict = None,
+        projector: dict = None,
+        queue_length: int = 8192,
+        num_views: int = 2,
+        class_prior: bool = True,
+        init_cfg: Optional[dict] = None,
+        **kwargs: Any,
+    ) -> None:
+        if init_cfg is None:
+            init_cfg = dict(type='Normal', std=0.01, override=dict(name='fc'))
+        if projector is None:
+            projector = dict(type='mmpaco.Projector')
+        if loss is None:
+            loss = dict(type='mmpaco.PaCoLoss', alpha=0.05, temperature=0.2)
+        super().__init__(
+            num_classes, in_channels, init_cfg=init_cfg, loss=loss, **kwargs
+        )
+        if not isinstance(self.loss_module, PaCoLoss):
+            raise TypeError(
+                'GPaCoHead needs loss=dict(type='
+                "'mmpaco.PaCoLoss', ...), but got "
+                f'{type(self.loss_module).__name__}'
+            )
+        if queue_length < 0:
+            raise ValueError(
+                'queue_length must not be negative (0 means no '
+                f'queue), but got {queue_length}'
+            )
+        if num_views < 1:
+            raise ValueError(
+                f'num_views must be positive, but got {num_views}'
+            )
+        self.num_views = num_views
+        self.projector = MODELS.build(dict(projector, in_channels=in_channels))
+        self.queue = (
+            EmbeddingQueue(queue_length, self.projector.out_channels)
+            if queue_length
+            else None
+        )
+        self.prior = ClassPrior(num_classes) if class_prior else None
+        self._is_reported = False
+
+    def loss(
+        self,
+        feats: tuple[Tensor],
+        data_samples: list[DataSample],
+        keys: Optional[Tensor] = None,
+        **kwargs: Any,
+    ) -> dict:
+        """Compute the loss and stage the keys for the queue.
+
+        Args:
+            feats (tuple[Tensor]): Features of the stages; the last, of shape
+                (N, in_channels), is used. N counts all views, view-major,
+                or view 1 alone if keys are given.
+            data_samples (list[DataSample]): The N data samples.
+            keys (Tensor, optional): Embeddings of the second view from a
+                momentum encoder, of shape (N, D). Then they enter the queue
+                and the rows of ``feats`` are the only anchors (PaCo).
+            **kwargs: Not used; ``ImageClassifier`` may pass some.
+
+        Returns:
+            dict[str, Tensor]: ``loss``, and accuracies if ``cal_acc``.
+
+        Raises:
+            RuntimeError: If the class prior was not set or nobody put the
+                last keys in the queue; the message names the hook to add.
+            ValueError: If the batch is not made of ``num_views`` views.
+        """
+        pre_logits = self.pre_logits(feats)
+        labels = self._labels(pre_logits, data_samples)
+        if keys is None:
+            per_view = self.check_views(data_samples)
+        logits = self.fc(pre_logits)
+        embeddings = self.projector(pre_logits)
+        if keys is None:
+            new_keys, new_labels = embeddings[-per_view:], labels[-per_view:]
+            extra: list[tuple[Tensor, Tensor]] = []
+        else:
+            new_keys, new_labels = keys, labels
+            extra = [(keys, labels)]
+        if self.queue is not None:
+            extra.append(self.queue.contents())
+        class_counts = None if self.prior is None else self.prior()
+        self._report(len(embeddings) + (0 if keys is None else len(keys)))
+        losses = dict(
+            loss=self.loss_module(
+                embeddings,
+                labels,
+                logits,
+                torch.cat([rows.to(embeddings.dtype) for rows, _ in extra])
+                if extra
+                else None,
+                torch.cat([rows_labels for _, rows_labels in extra])
+                if extra
+                else None,
+                class_counts=class_counts,
+            )
+        )
+        if self.queue is not None and self.training:
+            self.queue.stage(new_keys, new_labels)
+        if self.cal_acc:
+            accuracy = Accuracy.calculate(logits, labels, topk=self.topk)
+            losses.update(
+                {
+                    f'accuracy_top-{k}': value
+                    for k, value in zip(self.topk, accuracy)
+                }
+            )
+        return losses
+
+    def _labels(
+        self, pre_logits: Tensor, data_samples: Sequence[DataSample]
+    ) -> Tensor:
+        if 'gt_score' in data_samples[0]:
+            raise ValueError(
+                'contrast needs one class for each image, but the data '
+                'samples have gt_score; remove batch_augments and to_onehot '
+                'from the data preprocessor'
+            )
+        labels = torch.cat([sample.gt_label for sample in data_samples])
+        if labels.shape != pre_logits.shape[:1]:
+            raise ValueError(
+                f'got {len(pre_logits)} features for '
+                f'{len(labels)} labels; expected one class for '
+                'each image of the batch'
+            )
+        return labels
+
+    def check_views(self, data_samples: Sequence[DataSample]) -> int:
+        """Check that a batch is made of views of the same images.
+
+        Args:
+            data_samples (Sequence[DataSample]): The samples of the batch.
+
+        Returns:
+            int: The number of images.
+
+        Raises:
+            ValueError: If it is not.
+        """
+        num_rows = len(data_samples)
+        per_view, rest = divmod(num_rows, self.num_views)
+        # The preprocessor repeats the very objects, which costs nothing to
+        # check, where equal labels would have to be read from the device.
+        if rest or any(
+            sample is not data_samples[i % per_view]
+            for i, sample in enumerate(data_samples)
+        ):
+            raise ValueError(
+                f'expected {self.num_views} views of each image, view-major, '
+                f'but got a batch of {num_rows} other images; use '
+                "data_preprocessor=dict(type='mmpaco."
+                f"MultiViewDataPreprocessor', num_views={self.num_views}) "
+                'and the MultiView transform, or set num_views=1'
+            )
+        return per_view
+
+    def _report(self, num_rows: int) -> None:
+        """Say once how strong the contrast is (GPaCo, Remark 2)."""
+        if self._is_reported or self.prior is None or not self.training:
+            return
+        self._is_reported = True
+        counts = self.prior.class_counts.double()
+        contrasts = num_rows - 1
+        if self.queue is not None:
+            contrasts += self.queue.length
+        alpha = self.loss_module.alpha
+        positives = counts / counts.sum() * contrasts
+        most, least = float(positives.max()), float(positives.min())
+        print_log(
+            f'alpha x K is {alpha * most:.3g} for the most frequent class '
+            f'(K = {most:.3g} positives) and {alpha * least:.3g} for the '
+            f'least frequent one (K = {least:.3g})',
+            logger='current',
+        )
+        low, high = _SANE_ALPHA_K
+        if alpha > 0 and not low <= alpha * most <= high:
+            print_log(
+                f'alpha x K of the most frequent class is outside of {low} '
+                f'to {high} (0.4 to 4.5 in the papers): '
+                f'{"its center" if alpha * most > high else "the contrast"} '
+                f'will hardly be learnt. alpha={1 / most:.2g} brings it to 1.',
+                logger='current',
+                level=30,
+            )

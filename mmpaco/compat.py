@@ -1,0 +1,303 @@
+"""Which OpenMMLab stack is installed, and what to do if it cannot work.
+
+Two families of distributions own the import names ``mmengine``, ``mmcv``,
+``mmseg`` and ``mmpretrain``: the OneDL forks and OpenMMLab's own. Importing a
+broken mixture of them fails in ways that do not name the cause, so this module
+imports none of them and reads the metadata of the environment instead.
+
+``python -m mmpaco.compat`` prints the stack, or what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+__all__ = ['Stack', 'check_stack', 'installed_stack', 'require', 'stock_tool']
+
+
+class _Distribution(NamedTuple):
+    name: str
+    minimum: str
+    tested: str
+
+
+_FAMILIES: dict[str, dict[str, _Distribution]] = {
+    'onedl': {
+        'torch': _Distribution('torch', '2.4', '2.14.1'),
+        'mmengine': _Distribution('onedl-mmengine', '0.10.8', '0.10.12'),
+        'mmcv': _Distribution('onedl-mmcv', '2.3.0', '2.3.6'),
+        'mmseg': _Distribution('onedl-mmsegmentation', '1.4.0', '1.4.2'),
+        'mmpretrain': _Distribution('onedl-mmpretrain', '1.3.0', '1.3.6'),
+    },
+    'openmmlab': {
+        'torch': _Distribution('torch', '2.1', '2.1.2'),
+        'mmengine': _Distribution('mmengine', '0.10.0', '0.10.7'),
+        'mmcv': _Distribution('mmcv', '2.0.0', '2.1.0'),
+        'mmseg': _Distribution('mmsegmentation', '1.2.0', '1.2.2'),
+        'mmpretrain': _Distribution('mmpretrain', '1.2.0', '1.2.0'),
+    },
+}
+# mmcv without its compiled operators. It cannot stand beside mmcv, and
+# mmpretrain is content with it while mmseg is not.
+_MMCV_LITE = 'mmcv-lite'
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The OpenMMLab distributions of an environment.
+
+    Args:
+        family (str): ``'onedl'``, ``'openmmlab'``, ``'mixed'`` or ``'none'``.
+        versions (dict[str, str]): Versions of the installed distributions of
+            both families, and of torch, by the name of the distribution.
+    """
+
+    family: str
+    versions: dict[str, str]
+
+    def __str__(self) -> str:
+        """Return one line for people."""
+        found = ', '.join(f'{k} {v}' for k, v in self.versions.items())
+        return f'{self.family}: {found or "nothing installed"}'
+
+
+def _version(name: str) -> Optional[str]:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _names(family: str) -> list[str]:
+    names = [
+        distribution.name
+        for package, distribution in _FAMILIES[family].items()
+        if package != 'torch'
+    ]
+    return names + [_MMCV_LITE] if family == 'openmmlab' else names
+
+
+def installed_stack() -> Stack:
+    """Look at the environment without importing anything of the stack.
+
+    Returns:
+        Stack: What is installed, be it usable or not.
+    """
+    versions: dict[str, str] = {}
+    families = []
+    for family in _FAMILIES:
+        for name in _names(family):
+            version = _version(name)
+            if version is not None:
+                versions[name] = version
+                families.append(family)
+    torch = _version('torch')
+    if torch is not None:
+        versions['torch'] = torch
+    if not families:
+        return Stack('none', versions)
+    return Stack(families[0] if len(set(families)) == 1 else 'mixed', versions)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version: '2.1.2+cu121' is (2, 1, 2)."""
+    match = re.match(r'\d+(\.\d+)*', version)
+    return tuple(int(x) for x in match.group().split('.')) if match else ()
+
+
+def _install_command(family: str, *packages: str) -> str:
+    """Return the pip command for import names; for the four if none given."""
+    table = _FAMILIES[family]
+    packages = packages or ('mmengine', 'mmcv', 'mmseg', 'mmpretrain')
+    pins = {p: f'"{table[p].name}~={table[p].tested}"' for p in packages}
+    if family == 'onedl':
+        torchvision = ' torchvision' if 'torch' in pins else ''
+        return f'pip install {" ".join(pins.values())}{torchvision}'
+    steps = []
+    # In this order, since mmcv is compiled against the torch it finds.
+    if 'torch' in pins:
+        torch = pins.pop('torch')
+        steps.append(f'pip install {torch} "torchvision~=0.16.2" "numpy<2"')
+    if 'mmcv' in pins:
+        steps.append('pip install "setuptools<70" wheel ninja psutil')
+        steps.append(
+            'MMCV_WITH_OPS=1 pip install --no-build-isolation '
+            + pins.pop('mmcv')
+        )
+    if pins:
+        steps.append(f'pip install {" ".join(pins.values())}')
+    return ' && '.join(steps)
+
+
+def _raise_mixture(stack: Stack) -> None:
+    # Both families write into the same folders, so that removing one leaves
+    # the other full of holes: all of them go, and one comes back.
+    removal = ' '.join(name for name in stack.versions if name != 'torch')
+    commands = '\n'.join(
+        f'  pip uninstall -y {removal} && {_install_command(family)}'
+        for family in _FAMILIES
+    )
+    raise RuntimeError(
+        'mmpaco found distributions of OneDL and of OpenMMLab in one '
+        f'environment ({stack}). They overwrite each other; keep one family, '
+        f'with one of\n{commands}'
+    )
+
+
+def check_stack() -> Stack:
+    """Check that the installed stack can carry mmpaco.
+
+    A version newer than those mmpaco was tested with is a warning, never an
+    error. mmpretrain and mmseg may each be absent; :func:`require` asks for
+    them.
+
+    Returns:
+        Stack: The stack, of family ``'onedl'`` or ``'openmmlab'``.
+
+    Raises:
+        ImportError: If torch, mmengine or mmcv is missing.
+        RuntimeError: If two families are mixed, or a version is too old.
+    """
+    stack = installed_stack()
+    if stack.family == 'mixed':
+        _raise_mixture(stack)
+    if stack.family == 'none':
+        raise ImportError(
+            'mmpaco needs mmengine and mmcv, and neither is installed. Run\n  '
+            + _install_command(
+                'onedl', 'torch', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'
+            )
+        )
+    lite = stack.versions.get(_MMCV_LITE)
+    if lite is not None and 'mmcv' in stack.versions:
+        raise RuntimeError(
+            f'mmpaco found mmcv and mmcv-lite in one environment ({stack}). '
+            f'They overwrite each other. Run\n  pip uninstall -y mmcv '
+            f'mmcv-lite && {_install_command("openmmlab", "mmcv")}'
+        )
+
+    missing, old = [], []
+    for package, distribution in _FAMILIES[stack.family].items():
+        version = stack.versions.get(distribution.name)
+        if version is None and package == 'mmcv':
+            version = lite
+        if version is None:
+            if package not in ('mmseg', 'mmpretrain'):
+                missing.append(package)
+            continue
+        if _release(version) < _release(distribution.minimum):
+            old.append(package)
+        # A patch release is not news; a new minor release may break things.
+        elif _release(version)[:2] > _release(distribution.tested)[:2]:
+            warnings.warn(
+                f'mmpaco was tested with {distribution.name} '
+                f'{distribution.tested} and earlier, but {version} is '
+                'installed. If something breaks, run\n  '
+                + _install_command(stack.family, package),
+                stacklevel=2,
+            )
+    if missing:
+        raise ImportError(
+            f'mmpaco needs {" and ".join(missing)}, missing from this '
+            f'environment ({stack}). Run\n  '
+            + _install_command(stack.family, *missing)
+        )
+    if old:
+        wanted = ', '.join(
+            f'{_FAMILIES[stack.family][package].name} '
+            f'{_FAMILIES[stack.family][package].minimum}'
+            for package in old
+        )
+        raise RuntimeError(
+            f'mmpaco needs at least {wanted}, but found older ({stack}). '
+            f'Run\n  {_install_command(stack.family, *old)}'
+        )
+    return stack
+
+
+def require(package: str) -> Stack:
+    """Demand one of the two packages which mmpaco extends.
+
+    Args:
+        package (str): ``'mmpretrain'`` or ``'mmseg'``.
+
+    Returns:
+        Stack: The stack that provides it.
+
+    Raises:
+        ImportError: If the package, or something it needs, is missing.
+        RuntimeError: If the stack is mixed or too old.
+        ValueError: If ``package`` is neither of the two.
+    """
+    if package not in ('mmpretrain', 'mmseg'):
+        raise ValueError(
+            f"package must be 'mmpretrain' or 'mmseg', but got {package!r}"
+        )
+    stack = check_stack()
+    name = _FAMILIES[stack.family][package].name
+    if name not in stack.versions:
+        raise ImportError(
+            f'This part of mmpaco needs {package}, and {name} is not '
+            f'installed ({stack}). Run\n  '
+            + _install_command(stack.family, package)
+        )
+    if package == 'mmseg' and _MMCV_LITE in stack.versions:
+        raise ImportError(
+            f'mmseg needs the compiled operators of mmcv, but mmcv-lite is '
+            f'installed ({stack}). Run\n  pip uninstall -y mmcv-lite && '
+            + _install_command('openmmlab', 'mmcv')
+        )
+    return stack
+
+
+def stock_tool(scope: str, name: str) -> Path:
+    """Find a tool that the installed mmpretrain or mmseg ships.
+
+    Args:
+        scope (str): ``'mmpretrain'`` or ``'mmseg'``.
+        name (str): The tool without ``.py``, such as ``'train'``.
+
+    Returns:
+        Path: The file of the tool.
+
+    Raises:
+        ImportError: If the package is missing, or was installed without its
+            tools.
+        RuntimeError: If the stack is mixed or too old.
+        ValueError: If ``scope`` is neither of the two.
+    """
+    stack = require(scope)
+    spec = util.find_spec(scope)
+    folders = spec.submodule_search_locations if spec is not None else None
+    for folder in folders or ():
+        tool = Path(folder) / '.mim' / 'tools' / f'{name}.py'
+        if tool.is_file():
+            return tool
+    distribution = _FAMILIES[stack.family][scope].name
+    version = stack.versions[distribution]
+    raise ImportError(
+        f'{distribution} {version} is installed without its tool {name}.py '
+        f'(looked for .mim/tools/{name}.py in {list(folders or ())}); an '
+        'editable install leaves it out. Run\n  pip install '
+        f'--force-reinstall --no-deps "{distribution}=={version}"'
+    )
+
+
+def main() -> int:
+    """Print the stack, or what is wrong with it; return the exit status."""
+    try:
+        print(check_stack())
+    except (ImportError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,18 @@
+"""What both sides share: queue, hooks, class statistics.
+
+This room imports mmengine and the losses, never mmpretrain or mmseg.
+"""
+
+from .class_counts import count_labels
+from .class_prior_hook import ClassPriorHook
+from .embedding_queue import EmbeddingQueue
+from .paco_queue_hook import PaCoQueueHook
+from .shot_groups import shot_accuracy
+
+__all__ = [
+    'ClassPriorHook',
+    'EmbeddingQueue',
+    'PaCoQueueHook',
+    'count_labels',
+    'shot_accuracy',
+]

@@ -1,0 +1,88 @@
+"""Class counts through real datasets and wrappers."""
+
+import numpy as np
+import pytest
+from torch.utils.data import Subset
+
+from mmpaco.engine import count_labels
+from mmpaco.engine.class_counts import dataset_labels
+
+pytest.importorskip('mmpretrain')
+
+
+@pytest.fixture(scope='module')
+def mnist(mnist5k):
+    from mmengine.registry import DefaultScope
+    from mmpretrain.datasets import MNIST
+
+    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    return MNIST(data_root=mnist5k, download=False)
+
+
+def test_counts_of_a_dataset(mnist):
+    assert count_labels(mnist).tolist() == [400] * 10
+
+
+def test_classes_without_images_are_counted_as_zero(mnist):
+    first = mnist.get_subset([0])
+    counts = count_labels(first)
+    assert len(counts) == 10 and counts.sum() == 1
+    assert len(count_labels(first, 12)) == 12
+
+
+def test_repeating_wrapper_counts_as_its_dataset(mnist):
+    from mmengine.dataset import ClassBalancedDataset, RepeatDataset
+
+    for wrapper in (
+        RepeatDataset(mnist, times=3),
+        ClassBalancedDataset(mnist, oversample_thr=0.5),
+    ):
+        assert count_labels(wrapper).tolist() == [400] * 10
+
+
+def test_concatenation_and_subsets(mnist):
+    from mmengine.dataset import ConcatDataset
+    from mmpretrain.datasets import KFoldDataset
+
+    both = ConcatDataset([mnist, mnist.get_subset(list(range(100)))])
+    assert count_labels(both).sum() == 4100
+    indices = [5, 3, 1700]
+    labels = dataset_labels(Subset(mnist, indices))
+    assert labels.tolist() == mnist.get_gt_labels()[indices].tolist()
+    fold = KFoldDataset(
+        dict(type='MNIST', data_root=mnist.data_root, download=False),
+        fold=0,
+        num_splits=4,
+    )
+    assert count_labels(fold).sum() == 3000
+
+
+class Labels:
+    """The least that a user's own dataset needs."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def get_gt_labels(self):
+        return self.labels
+
+
+@pytest.mark.parametrize(
+    'labels, num_classes, error, message',
+    (
+        ([], None, ValueError, 'empty'),
+        ([0, 3], 3, ValueError, r'\[0, 3\)'),
+        ([0, -1], 3, ValueError, '-1'),
+        ([0.5, 1.0], 3, TypeError, 'integer label'),
+        ([[0, 1], [1, 0]], 3, TypeError, 'integer label'),
+    ),
+)
+def test_labels_that_cannot_be_counted(labels, num_classes, error, message):
+    with pytest.raises(error, match=message):
+        count_labels(Labels(labels), num_classes)
+
+
+def test_dataset_without_labels_says_what_is_expected():
+    with pytest.raises(TypeError, match='get_gt_labels'):
+        count_labels(Subset([1, 2, 3], [0]))
+    assert np.array_equal(count_labels(Labels([0, 2, 2])), [1, 0, 2])
