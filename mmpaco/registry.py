@@ -7,14 +7,14 @@ whose host package is not installed is left out.
 
 from importlib.util import find_spec
 
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import METRICS as MMENGINE_METRICS
-from mmengine.registry import MODEL_WRAPPERS as MMENGINE_MODEL_WRAPPERS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import Registry
+from mmpaco.compat import check_stack
 
-from mmpaco.losses import BalancedSoftmaxLoss, PaCoLoss
+# Before the first import of a stack that may be a broken mixture.
+check_stack()
+
+from mmengine import registry as root  # noqa: E402
+
+from mmpaco.losses import BalancedSoftmaxLoss, PaCoLoss  # noqa: E402
 
 _LOCATIONS = ['mmpaco.engine'] + [
     room
@@ -23,17 +23,17 @@ _LOCATIONS = ['mmpaco.engine'] + [
 ]
 
 
-def _child(parent: Registry) -> Registry:
-    return Registry(
+def _child(parent: root.Registry) -> root.Registry:
+    return root.Registry(
         parent.name, parent=parent, scope='mmpaco', locations=_LOCATIONS
     )
 
 
-MODELS = _child(MMENGINE_MODELS)
-MODEL_WRAPPERS = _child(MMENGINE_MODEL_WRAPPERS)
-DATASETS = _child(MMENGINE_DATASETS)
-HOOKS = _child(MMENGINE_HOOKS)
-METRICS = _child(MMENGINE_METRICS)
+MODELS = _child(root.MODELS)
+MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS)
+DATASETS = _child(root.DATASETS)
+HOOKS = _child(root.HOOKS)
+METRICS = _child(root.METRICS)
 
 # The losses know torch alone, so they are named here.
 for _loss in (PaCoLoss, BalancedSoftmaxLoss):

@@ -72,6 +72,19 @@ class ShotAccuracy(BaseMetric):
             )
         return self._class_counts
 
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Collect the results of all ranks and compute the metrics.
+
+        Args:
+            size (int): Images in the test set.
+
+        Returns:
+            dict[str, float]: Accuracy of each group in percent.
+        """
+        # Reading a dataset may wait for all ranks, and only rank 0 computes.
+        _ = self.class_counts
+        return super().evaluate(size)
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Note the label and the prediction of each image.
 

@@ -1,6 +1,5 @@
 """Gathering rows whose number differs between ranks."""
 
-
 import torch
 from mmengine.dist import all_gather, get_world_size
 from torch import Tensor

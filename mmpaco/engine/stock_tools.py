@@ -1,0 +1,101 @@
+"""Run the tools of mmpretrain and mmseg, on a CPU in several processes too."""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import torch.distributed as dist
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+
+from mmpaco.compat import stock_tool
+
+__all__ = ['run_stock_tool']
+
+
+def run_stock_tool(name: str, config: str, argv: Sequence[str] = ()) -> None:
+    """Run a tool of the package that a config belongs to.
+
+    On a machine with a GPU the tool runs unchanged. Without one,
+    ``--launcher pytorch`` runs over gloo, which the stock tools cannot do by
+    themselves.
+
+    Args:
+        name (str): The tool without ``.py``: ``'train'`` or ``'test'``.
+        config (str): Path of the config. Its ``default_scope`` says whose
+            tool runs.
+        argv (Sequence[str]): What follows the config on the command line,
+            passed on as it is.
+
+    Raises:
+        FileNotFoundError: If ``config`` is not a file.
+        ImportError: If the package or its tool is not installed.
+        ValueError: If ``default_scope`` is neither mmpretrain nor mmseg.
+    """
+    if not Path(config).is_file():
+        raise FileNotFoundError(
+            f'config must be an existing file, but got {config!r}; it comes '
+            'first, before the options of the stock tool'
+        )
+    # The stock tool reads the config again and does the custom imports then.
+    cfg = Config.fromfile(config, import_custom_modules=False)
+    scope = cfg.get('default_scope')
+    if scope not in ('mmpretrain', 'mmseg'):
+        raise ValueError(
+            "default_scope must be 'mmpretrain' or 'mmseg', but "
+            f"{config} has {scope!r}; set default_scope = 'mmpretrain' for "
+            "classification or default_scope = 'mmseg' for segmentation"
+        )
+    tool = stock_tool(scope, name)
+
+    arguments = list(argv)
+    launcher, overrides = _read_options(arguments)
+    over_gloo = get_device() == 'cpu' and launcher == 'pytorch'
+    if over_gloo:
+        # mmengine would start nccl and pick a GPU; it leaves alone a process
+        # group that is there already.
+        dist.init_process_group('gloo')
+        cfg.merge_from_dict(overrides)
+        arguments += _wrapper_options(cfg)
+    sys.argv = [str(tool), config, *arguments]
+    try:
+        runpy.run_path(str(tool), run_name='__main__')
+    finally:
+        if over_gloo:
+            dist.destroy_process_group()
+
+
+def _read_options(argv: Sequence[str]) -> tuple[Optional[str], dict[str, Any]]:
+    """Read the launcher and the overrides as the stock tools will."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument('--launcher')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}
+    )
+    args = parser.parse_known_args(argv)[0]
+    return args.launcher, args.cfg_options
+
+
+def _wrapper_options(cfg: Config) -> list[str]:
+    """Return the options that wrap the model for a CPU."""
+    wrapper = cfg.get('model_wrapper_cfg') or {}
+    stock = 'MMDistributedDataParallel'
+    if wrapper.get('type', stock) != stock:
+        # A wrapper of the user's own choice.
+        return []
+    # Only here, because importing it registers the class.
+    from mmpaco.engine.cpu_ddp import CPUDistributedDataParallel
+
+    options = [
+        f'model_wrapper_cfg.type=mmpaco.{CPUDistributedDataParallel.__name__}'
+    ]
+    # The runner reads this key only if there is no wrapper config.
+    unused = 'find_unused_parameters'
+    if unused in cfg and unused not in wrapper:
+        options.append(f'model_wrapper_cfg.{unused}={cfg[unused]}')
+    return ['--cfg-options', *options]

@@ -1,0 +1,252 @@
+"""Real runs of the shipped configs on real images."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('mmpretrain')
+
+from mmengine.runner import Runner  # noqa: E402
+
+from mmpaco.compat import stock_tool  # noqa: E402
+from mmpaco.engine import count_labels  # noqa: E402
+
+GPACO = 'gpaco/lenet5_mnist5k-lt.py'
+PACO = 'paco/lenet5_mnist5k-lt.py'
+
+
+def train(cfg):
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
+
+
+def head_of(runner):
+    return runner.model.head
+
+
+@pytest.mark.parametrize('accumulate', (1, 3))
+@pytest.mark.parametrize('config', (GPACO, PACO))
+def test_every_image_enters_the_queue_once_an_epoch(
+    mnist_config, config, accumulate
+):
+    """Also the ragged last batch, and under gradient accumulation."""
+    cfg = mnist_config(config)
+    cfg.model.head.queue_length = 2000
+    cfg.optim_wrapper.accumulative_counts = accumulate
+    runner = train(cfg)
+    counts = count_labels(runner.train_dataloader.dataset)
+    queue, prior = head_of(runner).queue, head_of(runner).prior
+    rows, labels = queue.contents()
+    assert np.array_equal(np.bincount(labels, minlength=10), counts)
+    torch.testing.assert_close(rows.norm(dim=1), torch.ones(len(rows)))
+    assert prior.class_counts.tolist() == counts.tolist()
+
+
+def test_interrupted_run_continues_with_queue_and_prior(mnist_config):
+    cfg = mnist_config(GPACO)
+    cfg.model.head.queue_length = 1500
+    cfg.default_hooks.checkpoint.interval = 1
+    first = train(cfg)
+    before = {k: v.clone() for k, v in first.model.state_dict().items()}
+
+    cfg = mnist_config(GPACO)
+    cfg.model.head.queue_length = 1500
+    cfg.train_cfg.max_epochs = 2
+    cfg.resume = True
+    second = Runner.from_cfg(cfg)
+    second.load_or_resume()
+    for name, value in second.model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    second.train()
+    queue = head_of(second).queue
+    assert int(queue.filled) == 1500
+    # 988 rows of each epoch, so the second one starts at 988 and wraps.
+    assert int(queue.pointer) == 2 * 988 - 1500
+    kept = slice(2 * 988 - 1500, 988)
+    assert torch.equal(queue.rows[kept], before['head.queue.rows'][kept])
+
+
+def test_missing_queue_hook_raises_and_names_it(mnist_config):
+    cfg = mnist_config(GPACO)
+    cfg.custom_hooks = [dict(type='mmpaco.ClassPriorHook')]
+    with pytest.raises(RuntimeError, match='PaCoQueueHook'):
+        train(cfg)
+
+
+@pytest.mark.parametrize(
+    'config', (GPACO, 'baselines/balanced-softmax_lenet5_mnist5k-lt.py')
+)
+def test_missing_prior_hook_raises_and_names_it(mnist_config, config):
+    cfg = mnist_config(config)
+    cfg.custom_hooks = []
+    with pytest.raises(RuntimeError, match='ClassPriorHook'):
+        train(cfg)
+
+
+def test_two_views_without_the_preprocessor_raise_and_name_it(mnist_config):
+    cfg = mnist_config(GPACO)
+    cfg.data_preprocessor.type = 'ClsDataPreprocessor'
+    with pytest.raises(ValueError, match='MultiViewDataPreprocessor'):
+        train(cfg)
+
+
+def test_preprocessor_without_two_views_raises_and_says_what_to_set(
+    mnist_config,
+):
+    cfg = mnist_config(GPACO)
+    pipeline = cfg.train_dataloader.dataset.dataset.pipeline
+    cfg.train_dataloader.dataset.dataset.pipeline = [
+        *pipeline[0].transforms[0],
+        pipeline[1],
+    ]
+    with pytest.raises(ValueError, match='MultiView transform'):
+        train(cfg)
+
+
+def test_more_labels_than_classes_raise(mnist_config):
+    cfg = mnist_config(GPACO)
+    cfg.model.head.num_classes = 9
+    with pytest.raises(ValueError, match='num_classes'):
+        train(cfg)
+
+
+def test_checkpoint_predicts_by_the_apis_of_mmpretrain(mnist_config, tmp_path):
+    """get_model and the inferencer, with the classifier alone."""
+    from mmpretrain import ImageClassificationInferencer, get_model
+
+    cfg = mnist_config(PACO)
+    cfg.default_hooks.checkpoint.interval = 1
+    runner = train(cfg)
+    checkpoint = str(tmp_path / 'work_dir' / 'epoch_1.pth')
+    dataset = runner.val_dataloader.dataset
+    images = [dataset.get_data_info(i)['img'] for i in (0, 100, 200)]
+    batch = [dataset[i] for i in (0, 100, 200)]
+    runner.model.eval()
+    for module in (runner.model.head.projector, runner.model.momentum_encoder):
+        module.register_forward_hook(
+            lambda *_: pytest.fail('ran at inference')
+        )
+    with torch.no_grad():
+        expected = runner.model.test_step(
+            dict(
+                inputs=[x['inputs'] for x in batch],
+                data_samples=[x['data_samples'] for x in batch],
+            )
+        )
+    model = get_model(cfg, pretrained=checkpoint)
+    results = ImageClassificationInferencer(model)(images)
+    for result, sample in zip(results, expected):
+        assert result['pred_label'] == sample.pred_label.item()
+        np.testing.assert_allclose(
+            result['pred_scores'], sample.pred_score.numpy(), rtol=1e-5
+        )
+
+
+@pytest.fixture
+def dumped_config(mnist_config, tmp_path):
+    cfg = mnist_config(GPACO)
+    cfg.default_hooks.checkpoint.interval = 1
+    cfg.pop('experiment_name')
+    path = tmp_path / 'config.py'
+    cfg.dump(str(path))
+    return path
+
+
+def run(*command, **options):
+    out = subprocess.run(
+        [str(x) for x in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        **options,
+    )
+    assert out.returncode == 0, out.stdout[-3000:]
+    return out.stdout
+
+
+def test_stock_tools_train_and_test(dumped_config, tmp_path):
+    run(
+        sys.executable,
+        stock_tool('mmpretrain', 'train'),
+        dumped_config,
+        cwd=tmp_path,
+    )
+    out = run(
+        sys.executable,
+        stock_tool('mmpretrain', 'test'),
+        dumped_config,
+        tmp_path / 'work_dir' / 'epoch_1.pth',
+        cwd=tmp_path,
+    )
+    assert 'shot/few' in out and 'single-label/recall_classwise' in out
+
+
+DUMP_HOOK = """
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module()
+class DumpHook(Hook):
+    priority = 'LOWEST'
+
+    def after_train(self, runner):
+        torch.save(runner.model.module.state_dict(),
+                   f'{runner.work_dir}/rank{get_rank()}.pth')
+"""
+
+
+@pytest.mark.parametrize('config', (GPACO, PACO))
+def test_two_processes_hold_the_same_queue_and_weights(
+    mnist_config, tmp_path, config
+):
+    cfg = mnist_config(config)
+    cfg.pop('experiment_name')
+    cfg.model.head.queue_length = 2000
+    cfg.custom_imports = dict(imports=['mmpaco', 'dump_hook'])
+    cfg.custom_hooks.append(dict(type='DumpHook'))
+    (tmp_path / 'dump_hook.py').write_text(DUMP_HOOK)
+    cfg.dump(str(tmp_path / 'config.py'))
+    run(
+        'bash',
+        'tools/dist_train.sh',
+        tmp_path / 'config.py',
+        2,
+        env=environment(tmp_path),
+    )
+    states = [
+        torch.load(
+            tmp_path / 'work_dir' / f'rank{rank}.pth', weights_only=True
+        )
+        for rank in range(2)
+    ]
+    for name, value in states[0].items():
+        # DDP leaves the running statistics of batch norm to each rank.
+        if 'running' not in name:
+            assert torch.equal(value, states[1][name]), name
+    filled = int(states[0]['head.queue.filled'])
+    assert filled == 988
+    labels = states[0]['head.queue.labels'][:filled]
+    counts = states[0]['head.prior.class_counts']
+    assert torch.equal(torch.bincount(labels, minlength=10), counts)
+
+
+def environment(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(('localhost', 0))
+        port = probe.getsockname()[1]
+    return {
+        **os.environ,
+        'PYTHON': sys.executable,
+        'PORT': str(port),
+        'PYTHONPATH': str(tmp_path),
+    }

@@ -1,0 +1,31 @@
+"""Every shipped config is built and trained on real images."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('mmpretrain')
+
+from mmengine.runner import Runner  # noqa: E402
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+SHIPPED = sorted(
+    str(path.relative_to(CONFIGS))
+    for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.parts
+)
+
+
+def test_there_are_configs():
+    assert 'gpaco/lenet5_mnist5k-lt.py' in SHIPPED
+
+
+@pytest.mark.parametrize('config', SHIPPED)
+def test_config_trains_and_tests(mnist_config, config):
+    runner = Runner.from_cfg(mnist_config(config))
+    runner.train()
+    history = runner.message_hub.get_scalar('train/loss')
+    assert history.data[0][-1] < history.data[0][0]
+    metrics = runner.test()
+    assert {'shot/many', 'shot/medium', 'shot/few', 'shot/all'} <= set(metrics)
+    assert 0 <= metrics['shot/all'] <= 100

@@ -1,0 +1,87 @@
+"""Promises about what an install of mmpaco contains."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import mmpaco
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('wheel')
+    # A copy, as fresh as a clone: pip builds in the folder it is given.
+    source = folder / 'source'
+    unversioned = ('.*', '*.egg-info', '__pycache__', 'build', 'data', 'dist')
+    ignored = shutil.ignore_patterns(*unversioned, 'work_dirs')
+    shutil.copytree(ROOT, source, ignore=ignored)
+    command = [sys.executable, '-m', 'pip', 'wheel', '-w', folder]
+    command += ['--no-deps', '--no-build-isolation', '--no-cache-dir', source]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return zipfile.ZipFile(next(folder.glob('mmpaco-*.whl')))
+
+
+def sources(pattern):
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob(pattern)
+        if path.is_file() and '.mim' not in path.parts
+    }
+
+
+def test_a_wheel_holds_all_modules_configs_tools_and_the_index(wheel):
+    names = set(wheel.namelist())
+    assert sources('mmpaco/**/*.py') <= names
+    shipped = sources('configs/**/*.py') | sources('configs/**/*.yml')
+    shipped |= sources('tools/**/*.py') | sources('tools/**/*.sh')
+    shipped.add('model-index.yml')
+    assert {f'mmpaco/.mim/{name}' for name in shipped} <= names
+
+
+def test_a_wheel_holds_neither_tests_nor_caches(wheel):
+    for name in wheel.namelist():
+        assert name.startswith(('mmpaco/', f'mmpaco-{mmpaco.__version__}'))
+        assert '__pycache__' not in name and '/tests/' not in name
+
+
+def test_shell_tools_in_a_wheel_stay_executable(wheel):
+    for info in wheel.infolist():
+        if info.filename.endswith('.sh'):
+            assert info.external_attr >> 16 & 0o111, info.filename
+
+
+def test_a_wheel_depends_on_no_openmmlab_distribution(wheel):
+    name = f'mmpaco-{mmpaco.__version__}.dist-info/METADATA'
+    lines = wheel.read(name).decode().splitlines()
+    required = [x for x in lines if x.startswith('Requires-Dist: ')]
+    plain = sorted(x.split()[1] for x in required if 'extra ==' not in x)
+    assert plain == ['numpy', 'torch>=2.1']
+    extras = {x.split()[1] for x in lines if x.startswith('Provides-Extra')}
+    assert {'onedl', 'openmmlab', 'tests', 'quickstart', 'lint'} <= extras
+
+
+def test_this_install_has_its_configs_and_tools_and_the_right_version():
+    mim = Path(mmpaco.__file__).parent / '.mim'
+    assert (mim / 'configs').is_dir()
+    assert (mim / 'tools' / 'train.py').is_file()
+    assert (mim / 'model-index.yml').is_file()
+    assert metadata.version('mmpaco') == mmpaco.__version__
+
+
+def test_importing_mmpaco_imports_nothing_heavy():
+    code = (
+        'import sys, mmpaco, mmpaco.compat\n'
+        "heavy = {'torch', 'numpy', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'}"
+        '\nprint(sorted(heavy & set(sys.modules)))'
+    )
+    command = [sys.executable, '-c', code]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.stdout.strip() == '[]', result.stdout + result.stderr
