@@ -195,36 +195,36 @@ class GPaCoHead(LinearClsHead):
         """
         pre_logits = self.pre_logits(feats)
         labels = self._labels(pre_logits, data_samples)
-        if keys is None:
-            per_view = self.check_views(data_samples)
         logits = self.fc(pre_logits)
         embeddings = self.projector(pre_logits)
+        contrasts = []
         if keys is None:
-            new_keys, new_labels = embeddings[-per_view:], labels[-per_view:]
-            extra: list[tuple[Tensor, Tensor]] = []
+            num_images = self.check_views(data_samples)
+            new_keys = embeddings[-num_images:], labels[-num_images:]
         else:
-            new_keys, new_labels = keys, labels
-            extra = [(keys, labels)]
+            new_keys = keys, labels
+            contrasts.append(new_keys)
         if self.queue is not None:
-            extra.append(self.queue.contents())
+            contrasts.append(self.queue.contents())
+        extra_features, extra_labels = (
+            (torch.cat(x) for x in zip(*contrasts))
+            if contrasts
+            else (None, None)
+        )
         class_counts = None if self.prior is None else self.prior()
-        self._report(len(embeddings) + (0 if keys is None else len(keys)))
+        self._report(len(labels) + (0 if keys is None else len(keys)))
         losses = dict(
             loss=self.loss_module(
                 embeddings,
                 labels,
                 logits,
-                torch.cat([rows.to(embeddings.dtype) for rows, _ in extra])
-                if extra
-                else None,
-                torch.cat([rows_labels for _, rows_labels in extra])
-                if extra
-                else None,
-                class_counts=class_counts,
+                extra_features,
+                extra_labels,
+                class_counts,
             )
         )
         if self.queue is not None and self.training:
-            self.queue.stage(new_keys, new_labels)
+            self.queue.stage(*new_keys)
         if self.cal_acc:
             accuracy = Accuracy.calculate(logits, labels, topk=self.topk)
             losses.update(
@@ -287,7 +287,7 @@ class GPaCoHead(LinearClsHead):
         if self._is_reported or self.prior is None or not self.training:
             return
         self._is_reported = True
-        counts = self.prior.class_counts.double()
+        counts = self.prior.class_counts.float()
         contrasts = num_rows - 1
         if self.queue is not None:
             contrasts += self.queue.length
