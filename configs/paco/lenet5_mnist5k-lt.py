@@ -4,8 +4,9 @@ model = dict(
     type='mmpaco.PaCoClassifier',
     momentum=0.999,
     head=dict(
+        queue_length=128,
         projector=dict(
             type='mmpaco.Projector', num_layers=2, norm_cfg=dict(type='BN1d')
-        )
+        ),
     ),
 )

@@ -73,7 +73,7 @@ def test_interrupted_run_continues_with_queue_and_prior(mnist_config):
 
 
 def test_missing_queue_hook_raises_and_names_it(mnist_config):
-    cfg = mnist_config(GPACO)
+    cfg = mnist_config(PACO)
     cfg.custom_hooks = [dict(type='mmpaco.ClassPriorHook')]
     with pytest.raises(RuntimeError, match='PaCoQueueHook'):
         train(cfg)

@@ -45,7 +45,7 @@ train_dataloader = dict(
     dataset=train_dataset,
 )
 
-# Any choice is made on images that the long tail leaves out: at most 50 a
+# Any choice is made on images that the long tail leaves out: at most 150 a
 # class, none of the head class.
 val_dataloader = dict(
     batch_size=500,
@@ -64,7 +64,7 @@ val_dataloader = dict(
         factor=100,
         seed=seed,
         shuffle_classes=True,
-        held_out=50,
+        held_out=150,
     ),
 )
 val_evaluator = dict(type='mmpaco.ShotAccuracy', train_dataset=train_dataset)
