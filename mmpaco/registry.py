@@ -18,7 +18,7 @@ from mmpaco.losses import BalancedSoftmaxLoss, PaCoLoss  # noqa: E402
 
 _LOCATIONS = ['mmpaco.engine'] + [
     room
-    for host, room in (('mmpretrain', 'mmpaco.cls'),)
+    for host, room in (('mmpretrain', 'mmpaco.cls'), ('mmseg', 'mmpaco.seg'))
     if find_spec(host) is not None
 ]
 
