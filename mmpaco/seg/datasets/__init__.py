@@ -1,0 +1,5 @@
+"""Datasets of street images that mmseg does not have."""
+
+from .camvid import CamVidDataset
+
+__all__ = ['CamVidDataset']

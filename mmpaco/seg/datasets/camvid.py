@@ -1,0 +1,223 @@
+"""CamVid in the split of SegNet: the dataset, and how its folder is made."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import cv2
+import numpy as np
+from mmseg.datasets import BaseSegDataset
+from rich.progress import track
+
+from mmpaco.registry import DATASETS
+
+__all__ = ['CamVidDataset', 'convert_camvid']
+
+PathLike = Union[str, 'os.PathLike[str]']
+
+_VOID = 11
+_IGNORE = 255
+# Images of SegNet's split, whose test part is not needed for training.
+_COUNTS = {'train': 367, 'val': 101}
+
+
+@DATASETS.register_module()
+class CamVidDataset(BaseSegDataset):
+    """CamVid, street images with 11 classes.
+
+    The masks hold the class ids 0 to 10, and 255 where nothing was labelled.
+    In SegNet's masks that is id 11: ``tools/dataset_converters/camvid.py``
+    turns it into 255, which all of mmseg ignores.
+
+    Args:
+        img_suffix (str): Suffix of the images. Defaults to '.jpg'.
+        seg_map_suffix (str): Suffix of the masks. Defaults to '.png'.
+        **kwargs: Passed to ``BaseSegDataset``.
+    """
+
+    METAINFO = dict(
+        classes=(
+            'sky',
+            'building',
+            'pole',
+            'road',
+            'pavement',
+            'tree',
+            'sign',
+            'fence',
+            'car',
+            'pedestrian',
+            'bicyclist',
+        ),
+        palette=[
+            [128, 128, 128],
+            [128, 0, 0],
+            [192, 192, 128],
+            [128, 64, 128],
+            [60, 40, 222],
+            [128, 128, 0],
+            [192, 128, 128],
+            [64, 64, 128],
+            [64, 0, 128],
+            [64, 64, 0],
+            [0, 128, 192],
+        ],
+    )
+
+    def __init__(
+        self,
+        img_suffix: str = '.jpg',
+        seg_map_suffix: str = '.png',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs
+        )
+
+
+def _files(folder: Path, suffix: str) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f'{folder} is not a folder; expected images/{{train,val}} with '
+            'JPEG images and annotations/{train,val} with PNG masks of the '
+            'same names'
+        )
+    return {path.stem: path for path in sorted(folder.glob(f'*{suffix}'))}
+
+
+def _pairs(source: Path, split: str) -> list[tuple[Path, Path]]:
+    images = _files(source / 'images' / split, '.jpg')
+    masks = _files(source / 'annotations' / split, '.png')
+    alone = sorted(set(images) ^ set(masks))
+    if alone or not images:
+        raise ValueError(
+            f'{source} has {len(images)} images and {len(masks)} masks in '
+            f'{split}, of which these have no partner: {alone[:5]}; every '
+            'images/*.jpg needs annotations/*.png of the same name'
+        )
+    return [(images[stem], masks[stem]) for stem in images]
+
+
+def _read(path: Path) -> 'np.ndarray[Any, Any]':
+    array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if array is None:
+        raise ValueError(
+            f'{path} cannot be read as an image; get the file again'
+        )
+    return array
+
+
+def _convert_mask(path: Path) -> 'np.ndarray[Any, Any]':
+    mask = _read(path)
+    if mask.ndim != 2 or mask.dtype != np.uint8:
+        raise ValueError(
+            f'{path} is of shape {mask.shape} and type {mask.dtype}, '
+            'expected one channel of class ids, uint8; colour masks must be '
+            'turned into ids first'
+        )
+    wrong = np.setdiff1d(mask, [*range(_VOID + 1), _IGNORE])
+    if wrong.size:
+        raise ValueError(
+            f'{path} holds the ids {wrong.tolist()}, expected 0 to 10 for '
+            'the classes and 11 or 255 for void; map other ids first'
+        )
+    mask[mask == _VOID] = _IGNORE
+    return mask
+
+
+def _put_image(image: Path, target: Path, copy: bool) -> None:
+    if copy and target.is_symlink():
+        target.unlink()
+    if target.exists() and target.stat().st_size == image.stat().st_size:
+        return
+    # A link that points nowhere any more does not exist, but is in the way.
+    target.unlink(missing_ok=True)
+    if not copy:
+        target.symlink_to(image.resolve())
+        return
+    part = target.with_name(f'{target.name}.part')
+    shutil.copyfile(image, part)
+    os.replace(part, target)
+
+
+def _put_mask(mask: 'np.ndarray[Any, Any]', target: Path) -> None:
+    if target.exists():
+        there = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
+        if there is not None and np.array_equal(there, mask):
+            return
+    part = target.with_name(f'{target.name}.part')
+    part.write_bytes(cv2.imencode('.png', mask)[1].tobytes())
+    os.replace(part, target)
+
+
+def convert_camvid(
+    source: PathLike,
+    out: PathLike,
+    copy: bool = False,
+    counts: Optional[Mapping[str, int]] = _COUNTS,
+) -> dict[str, 'np.ndarray[Any, Any]']:
+    """Write CamVid as :class:`CamVidDataset` reads it, and check it.
+
+    Both folders hold ``images/{train,val}/NAME.jpg`` and
+    ``annotations/{train,val}/NAME.png``. In the masks written, void is 255.
+    What is there already and right is left alone.
+
+    Args:
+        source: Folder with the masks of SegNet, where void is 11.
+        out: Folder to write to.
+        copy: Whether to copy the images. By default they are links.
+        counts: Images expected of each split, None for any number. Defaults
+            to those of SegNet's split.
+
+    Returns:
+        Pixels of each class, and of void in the last place, by split.
+
+    Raises:
+        FileNotFoundError: If a folder of the source is missing.
+        ValueError: If images and masks do not pair, their number or sizes
+            differ, a mask holds an unknown id, or ``out`` is the source or
+            holds files that the source has not.
+    """
+    source, out = Path(source), Path(out)
+    if source.resolve() == out.resolve():
+        raise ValueError(
+            f'the source and the output are both {out}; give another --out'
+        )
+    splits = {split: _pairs(source, split) for split in _COUNTS}
+    for split, pairs in splits.items():
+        if counts is not None and len(pairs) != counts[split]:
+            raise ValueError(
+                f'{source} has {len(pairs)} images in {split}, expected '
+                f"{counts[split]} as in SegNet's split; complete it, or "
+                'allow a part of it with --partial'
+            )
+        for kind, suffix in (('images', '.jpg'), ('annotations', '.png')):
+            folder = out / kind / split
+            folder.mkdir(parents=True, exist_ok=True)
+            strange = set(_files(folder, suffix)) - {
+                image.stem for image, _ in pairs
+            }
+            if strange:
+                raise ValueError(
+                    f'{folder} holds files that {source} has not: '
+                    f'{sorted(strange)[:5]}; give an empty --out'
+                )
+
+    pixels = {}
+    for split, pairs in splits.items():
+        histogram = np.zeros(256, dtype=np.int64)
+        for image, mask_path in track(pairs, f'{split}:'):
+            mask = _convert_mask(mask_path)
+            size = _read(image).shape[:2]
+            if size != mask.shape:
+                raise ValueError(
+                    f'{image} is of size {size}, its mask {mask_path} of '
+                    f'{mask.shape}; they must be equal'
+                )
+            _put_image(image, out / 'images' / split / image.name, copy)
+            _put_mask(mask, out / 'annotations' / split / mask_path.name)
+            histogram += np.bincount(mask.ravel(), minlength=256)
+        pixels[split] = np.append(histogram[:_VOID], histogram[_IGNORE])
+    return pixels

@@ -1,0 +1,44 @@
+import argparse
+
+from mmpaco.seg.datasets.camvid import CamVidDataset, convert_camvid
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Turn CamVid in SegNet's split, where the id of void is "
+        '11, into a folder for mmpaco.CamVidDataset, where it is 255, and '
+        'check it. Called again, it repeats nothing that is finished.'
+    )
+    parser.add_argument(
+        'source',
+        help='folder with images/{train,val}/*.jpg and '
+        'annotations/{train,val}/*.png',
+    )
+    parser.add_argument(
+        '--out',
+        default='data/camvid',
+        help='folder to write to (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--copy', action='store_true', help='copy the images, do not link'
+    )
+    parser.add_argument(
+        '--partial',
+        action='store_true',
+        help='allow another number of images than 367 and 101',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    options = dict(counts=None) if args.partial else {}
+    pixels = convert_camvid(args.source, args.out, args.copy, **options)
+    print(f'{"pixels":12}', *(f'{split:>12}' for split in pixels))
+    names = [*CamVidDataset.METAINFO['classes'], 'void']
+    for name, *row in zip(names, *pixels.values()):
+        print(f'{name:12}', *(f'{count:12}' for count in row))
+
+
+if __name__ == '__main__':
+    main()
