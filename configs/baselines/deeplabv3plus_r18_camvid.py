@@ -12,7 +12,7 @@ norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     data_preprocessor=dict(size=(128, 128)),
     pretrained=None,
-    # Stride 16 costs a third of stride 8, with half its dilations.
+    # Stride 16 costs less than half of stride 8; so half its dilations.
     backbone=dict(
         strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2), norm_cfg=norm_cfg
     ),

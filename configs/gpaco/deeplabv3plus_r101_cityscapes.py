@@ -1,0 +1,19 @@
+_base_ = '../baselines/deeplabv3plus_r101_cityscapes.py'
+
+model = dict(
+    type='mmpaco.GPaCoEncoderDecoder',
+    auxiliary_head=[
+        {{_base_.model.auxiliary_head}},
+        dict(
+            type='mmpaco.GPaCoAuxHead',
+            in_channels=512,
+            num_classes=19,
+            num_samples=8192,
+            norm_cfg={{_base_.norm_cfg}},
+            # Of the release; the paper names neither.
+            loss_decode=dict(
+                type='mmpaco.PaCoLoss', alpha=0.02, temperature=0.07
+            ),
+        ),
+    ],
+)

@@ -1,0 +1,53 @@
+import argparse
+from pathlib import Path
+
+from mmpaco.seg.class_statistics import (
+    class_statistics,
+    dataset_from_config,
+    plot_class_statistics,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Count images and pixels of each class in a dataset of '
+        'an mmseg config'
+    )
+    parser.add_argument('config', metavar='CONFIG', help='path of the config')
+    parser.add_argument(
+        '--split',
+        choices=('train', 'val', 'test'),
+        default='train',
+        help='which dataset of the config (default: %(default)s)',
+    )
+    parser.add_argument('--out', help='JSON file to write')
+    parser.add_argument('--picture', help='PNG file to write')
+    parser.add_argument(
+        '--nproc', type=int, help='processes (default: one for each core)'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    dataset = dataset_from_config(args.config, args.split)
+    statistics = class_statistics(dataset, args.nproc)
+    width = max(len(name) for name in statistics.classes)
+    print(f'{"class":{width}} {"images":>8} {"pixels":>14}')
+    for name, images, pixels in zip(
+        statistics.classes, statistics.images, statistics.pixels
+    ):
+        print(f'{name:{width}} {images:8} {pixels:14}')
+    print(
+        f'{statistics.num_images} images, '
+        f'{statistics.ignored_pixels} pixels ignored'
+    )
+    if args.out:
+        statistics.write(args.out)
+    if args.picture:
+        title = f'{Path(args.config).stem}, {args.split}'
+        plot_class_statistics(statistics, args.picture, title)
+
+
+if __name__ == '__main__':
+    main()
