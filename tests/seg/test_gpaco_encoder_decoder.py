@@ -372,7 +372,7 @@ def test_activation_checkpointing_of_the_backbone(segmentor_cfg, build, batch):
         gradients.append([p.grad for p in model.parameters()])
         assert num_hooks(model) == 0
     for one, other in zip(*gradients):
-        torch.testing.assert_close(one, other)
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_compiled_backbone(model, batch):
