@@ -1,0 +1,55 @@
+"""The benchmark of a training step."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from mmengine.config import Config
+
+TOOL = Path(__file__).parents[2] / 'tools/benchmarks/train_step.py'
+
+
+def test_it_times_two_configs_and_measures_their_memory(
+    segmentor_cfg, tmp_path
+):
+    paths = []
+    for name, head in (('baseline', 0), ('gpaco', 1)):
+        model = segmentor_cfg()
+        model.auxiliary_head = model.auxiliary_head[head : head + 1]
+        # Enough pairs of pixels to be seen in the peak of so small a model.
+        if head:
+            model.auxiliary_head[0].update(
+                num_samples=-1,
+                loss_decode=dict(
+                    type='mmpaco.PaCoLoss',
+                    alpha=0.01,
+                    temperature=0.07,
+                    impl='dense',
+                ),
+            )
+        cfg = Config(
+            dict(
+                default_scope='mmseg',
+                model=model,
+                optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+            )
+        )
+        paths.append(tmp_path / f'{name}.py')
+        cfg.dump(str(paths[-1]))
+    out = subprocess.run(
+        [sys.executable, '-W', 'ignore', TOOL, *paths, '--size', '160', '160']
+        + ['--repeats', '3'],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert out.returncode == 0, out.stderr[-3000:]
+    found = re.search(
+        r'baseline +median [\d.]+ s of 3 steps .* (\d+) MiB\n'
+        r'gpaco +median [\d.]+ s of 3 steps .* (\d+) MiB\n'
+        r'gpaco / baseline: [\d.]+ in time, [\d.]+ in memory',
+        out.stdout,
+    )
+    assert found, out.stdout
+    assert 0 < int(found.group(1)) < int(found.group(2))
