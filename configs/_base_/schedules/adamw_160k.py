@@ -13,6 +13,8 @@ optim_wrapper = dict(
         }
     ),
 )
+# Warm-up and decay multiply from the start, as in the release. The configs of
+# mmseg 1.x begin the decay at the end of the warm-up, one percent higher.
 param_scheduler = [
     dict(
         type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0, end=1500
@@ -21,7 +23,7 @@ param_scheduler = [
         type='PolyLR',
         eta_min=0.0,
         power=1.0,
-        begin=1500,
+        begin=0,
         end=max_iters,
         by_epoch=False,
     ),

@@ -1,0 +1,562 @@
+"""Promises of the segmentation configs.
+
+Their settings are the papers', they build at full size, and the stock tools
+of mmseg run them, made small, on images in the layout of each data set.
+"""
+
+import json
+import re
+import runpy
+import sys
+import uuid
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('mmseg')
+
+from mmengine.config import Config  # noqa: E402
+from mmengine.model import revert_sync_batchnorm  # noqa: E402
+from mmengine.registry import (  # noqa: E402
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    PARAM_SCHEDULERS,
+    init_default_scope,
+)
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS  # noqa: E402
+
+from mmpaco.compat import stock_tool  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / 'configs'
+STOCK = stock_tool('mmseg', 'train').parents[1] / 'configs'
+DATA = ('ade20k', 'coco-stuff10k', 'pascal-context59', 'cityscapes', 'camvid')
+NAMES = sorted(
+    path.stem
+    for path in (CONFIGS / 'baselines').glob('*.py')
+    if path.stem.endswith(DATA)
+)
+RATIOS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+
+
+def load(kind, name):
+    return Config.fromfile(CONFIGS / kind / f'{name}.py')
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmseg')
+
+
+def test_every_promised_config_is_there_twice():
+    promised = {
+        *(f'upernet_swin-{x}_ade20k' for x in 'tbl'),
+        *(f'deeplabv3plus_r{x}_coco-stuff10k' for x in (50, 101)),
+        *(f'deeplabv3plus_r{x}_pascal-context59' for x in (50, 101)),
+        *(f'deeplabv3plus_r{x}_cityscapes' for x in (18, 50, 101)),
+        'deeplabv3plus_r18_camvid',
+    }
+    assert set(NAMES) == promised
+    for name in NAMES:
+        assert (CONFIGS / 'gpaco' / f'{name}.py').is_file()
+
+
+# Settings of the release: iterations, images per GPU, batch, crop, optimizer,
+# lr, weight decay, size of the test, evaluation, classes.
+ADE = (160000, 2, 16, (512, 512), 'AdamW', 6e-5, 0.01, (2048, 512), 4000, 150)
+COCO = (40000, 4, 16, (512, 512), 'SGD', 0.01, 5e-4, (2048, 512), 4000, 171)
+CONTEXT = (40000, 4, 16, (480, 480), 'SGD', 0.004, 1e-4, (520, 520), 4000, 59)
+CITY = (80000, 2, 8, (512, 1024), 'SGD', 0.01, 5e-4, (2048, 1024), 8000, 19)
+CAMVID = (1800, 4, 4, (128, 128), 'SGD', 0.05, 5e-4, (240, 180), 1800, 11)
+SETTINGS = dict(zip(DATA, (ADE, COCO, CONTEXT, CITY, CAMVID)))
+# Channels of the fused feature, alpha.
+GPACO = {
+    'upernet_swin-t_ade20k': (512, 0.01),
+    'upernet_swin-b_ade20k': (512, 0.01),
+    'upernet_swin-l_ade20k': (512, 0.01),
+    'deeplabv3plus_r50_coco-stuff10k': (512, 0.01),
+    'deeplabv3plus_r101_coco-stuff10k': (512, 0.01),
+    'deeplabv3plus_r50_pascal-context59': (512, 0.01),
+    'deeplabv3plus_r101_pascal-context59': (512, 0.01),
+    'deeplabv3plus_r18_cityscapes': (128, 0.01),
+    'deeplabv3plus_r50_cityscapes': (512, 0.03),
+    'deeplabv3plus_r101_cityscapes': (512, 0.02),
+    'deeplabv3plus_r18_camvid': (128, 0.01),
+}
+
+
+def data_of(name):
+    return next(data for data in DATA if name.endswith(data))
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_settings_are_those_of_the_release(name):
+    cfg = load('baselines', name)
+    data = data_of(name)
+    (iters, images, batch, crop, optimizer, lr, wd, size, every, classes) = (
+        SETTINGS[data]
+    )
+    assert cfg.train_cfg.max_iters == iters
+    assert cfg.train_cfg.val_interval == every
+    if data != 'camvid':
+        assert cfg.default_hooks.checkpoint.interval == every
+    assert 'save_best' not in cfg.default_hooks.checkpoint
+    assert cfg.train_dataloader.batch_size == images
+    assert cfg.auto_scale_lr == dict(enable=False, base_batch_size=batch)
+    found = cfg.optim_wrapper.optimizer
+    assert (found.type, found.lr, found.weight_decay) == (optimizer, lr, wd)
+    if optimizer == 'SGD':
+        assert found.momentum == 0.9
+    else:
+        assert found.betas == (0.9, 0.999)
+
+    train = {t.type: t for t in cfg.train_dataloader.dataset.pipeline}
+    assert list(train)[2:] == [
+        *('RandomResize', 'RandomCrop', 'RandomFlip'),
+        *('PhotoMetricDistortion', 'PackSegInputs'),
+    ]
+    resize = train['RandomResize']
+    assert (resize.scale, resize.ratio_range) == (size, (0.5, 2.0))
+    assert train['RandomCrop'].crop_size == crop
+    assert train['RandomCrop'].cat_max_ratio == 0.75
+    assert train['RandomFlip'].prob == 0.5
+    # The distortion's own defaults are the release's.
+    assert set(train['PhotoMetricDistortion']) == {'type'}
+    test = {t.type: t for t in cfg.test_dataloader.dataset.pipeline}
+    assert test['Resize'].scale == size and test['Resize'].keep_ratio
+    assert cfg.test_dataloader == cfg.val_dataloader
+    reduced = data in ('ade20k', 'coco-stuff10k', 'pascal-context59')
+    for pipeline in (train, test):
+        annotations = pipeline['LoadAnnotations']
+        assert annotations.get('reduce_zero_label', False) == reduced
+
+    model = cfg.model
+    pad = model.data_preprocessor
+    assert (pad.size, pad.pad_val, pad.seg_pad_val) == (crop, 0, 255)
+    assert pad.mean == [123.675, 116.28, 103.53]
+    assert pad.std == [58.395, 57.12, 57.375]
+    for head in (model.decode_head, model.auxiliary_head):
+        assert head.num_classes == classes
+        assert head.dropout_ratio == 0.1
+        norm = 'BN' if data == 'camvid' else 'SyncBN'
+        assert head.norm_cfg.type == norm
+    assert model.auxiliary_head.loss_decode.loss_weight == 0.4
+    if data == 'pascal-context59':
+        assert model.test_cfg == dict(
+            mode='slide', crop_size=(480, 480), stride=(320, 320)
+        )
+    else:
+        assert model.test_cfg == dict(mode='whole')
+    assert cfg.custom_imports.imports == ['mmpaco']
+
+
+@pytest.mark.parametrize('data', DATA)
+def test_learning_rate_over_the_whole_training(data):
+    name = next(x for x in NAMES if x.endswith(data))
+    cfg = load('baselines', name)
+    top, iters = cfg.optim_wrapper.optimizer.lr, cfg.train_cfg.max_iters
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=top)
+    schedulers = [
+        PARAM_SCHEDULERS.build(dict(s), default_args=dict(optimizer=optimizer))
+        for s in cfg.param_scheduler
+    ]
+    rates = []
+    for _ in range(iters):
+        rates.append(optimizer.param_groups[0]['lr'])
+        for scheduler in schedulers:
+            scheduler.step()
+    t = np.arange(iters)
+    if data == 'ade20k':
+        warm = np.minimum(1e-6 + (1 - 1e-6) * t / 1500, 1)
+        expected = top * (1 - t / iters) * warm
+    elif data == 'camvid':
+        t, rates = t[100:], rates[100:]
+        expected = (top - 1e-4) * (1 - (t - 100) / 1700) ** 0.9 + 1e-4
+    else:
+        expected = (top - 1e-4) * (1 - t / iters) ** 0.9 + 1e-4
+    # mmengine reaches both ends one iteration earlier than the release.
+    np.testing.assert_allclose(rates, expected, atol=top * 2e-3)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_gpaco_adds_one_head_to_its_baseline(name):
+    base, gpaco = load('baselines', name), load('gpaco', name)
+    channels, alpha = GPACO[name]
+    assert gpaco.model.type == 'mmpaco.GPaCoEncoderDecoder'
+    stock, added = gpaco.model.auxiliary_head
+    assert stock == base.model.auxiliary_head
+    assert added.to_dict() == dict(
+        type='mmpaco.GPaCoAuxHead',
+        in_channels=channels,
+        num_classes=base.model.decode_head.num_classes,
+        num_samples=8192,
+        norm_cfg=base.model.decode_head.norm_cfg.to_dict(),
+        loss_decode=dict(
+            type='mmpaco.PaCoLoss', alpha=alpha, temperature=0.07
+        ),
+    )
+    gpaco.model.type = base.model.type
+    gpaco.model.auxiliary_head = stock
+    assert gpaco.to_dict() == base.to_dict()
+
+
+BACKBONES = {
+    'r18': dict(depth=18, channels=128, c1_channels=12),
+    'r50': dict(depth=50, channels=512, c1_channels=48),
+    'r101': dict(depth=101, channels=512, c1_channels=48),
+    'swin-t': dict(width=96, depths=[2, 2, 6, 2], window=7),
+    'swin-b': dict(width=128, depths=[2, 2, 18, 2], window=12),
+    'swin-l': dict(width=192, depths=[2, 2, 18, 2], window=12),
+}
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_models_build_at_full_size_and_differ_by_the_head_alone(name):
+    base = MODELS.build(load('baselines', name).model)
+    gpaco = MODELS.build(load('gpaco', name).model)
+    shapes = {k: v.shape for k, v in base.state_dict().items()}
+    ours = {
+        k.replace('auxiliary_head.0.', 'auxiliary_head.'): v.shape
+        for k, v in gpaco.state_dict().items()
+        if not k.startswith('auxiliary_head.1.')
+    }
+    assert ours == shapes
+
+    backbone = name.split('_')[1]
+    expected = BACKBONES[backbone]
+    head = base.decode_head
+    if backbone.startswith('r'):
+        assert base.backbone.depth == expected['depth']
+        assert head.channels == expected['channels']
+        c1 = head.c1_bottleneck.conv.out_channels
+        assert c1 == expected['c1_channels']
+    else:
+        stages = base.backbone.stages
+        assert [len(s.blocks) for s in stages] == expected['depths']
+        block = stages[0].blocks[0]
+        assert block.norm1.normalized_shape == (expected['width'],)
+        assert block.attn.window_size == expected['window']
+        assert head.channels == 512 and len(head.psp_modules) == 4
+
+
+def test_adamw_decays_neither_norms_nor_position_biases():
+    cfg = load('gpaco', 'upernet_swin-t_ade20k')
+    model = MODELS.build(cfg.model)
+    constructor = OPTIM_WRAPPER_CONSTRUCTORS.build(
+        dict(
+            type='DefaultOptimWrapperConstructor',
+            optim_wrapper_cfg=dict(
+                type='OptimWrapper', optimizer=cfg.optim_wrapper.optimizer
+            ),
+            paramwise_cfg=cfg.optim_wrapper.paramwise_cfg,
+        )
+    )
+    groups = constructor(model).param_groups
+    decays = {id(g['params'][0]): g['weight_decay'] for g in groups}
+    for key, parameter in model.named_parameters():
+        free = 'norm' in key or 'relative_position_bias_table' in key
+        assert decays[id(parameter)] == (0 if free else 0.01), key
+
+
+@pytest.mark.parametrize('data', DATA)
+def test_multi_scale_test_has_the_sizes_of_the_papers(data, tmp_path):
+    name = next(x for x in NAMES if x.endswith(data))
+    cfg = load('gpaco', name)
+    assert cfg.tta_model == dict(type='SegTTAModel')
+    image = np.zeros((60, 90, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / 'a.png'), image)
+    cv2.imwrite(str(tmp_path / 'b.png'), image[..., 0] + 1)
+    info = dict(
+        img_path=str(tmp_path / 'a.png'),
+        seg_map_path=str(tmp_path / 'b.png'),
+        reduce_zero_label=data
+        in ('ade20k', 'coco-stuff10k', 'pascal-context59'),
+        seg_fields=[],
+    )
+    for step in cfg.tta_pipeline:
+        info = TRANSFORMS.build(step)(info)
+    width, height = SETTINGS[data][7]
+    expected = []
+    for ratio in RATIOS:
+        w, h = int(width * ratio), int(height * ratio)
+        scale = min(max(w, h) / 90, min(w, h) / 60)
+        shape = (int(60 * scale + 0.5), int(90 * scale + 0.5))
+        expected += [(shape, False), (shape, True)]
+    found = [
+        (tuple(sample.img_shape), bool(sample.flip))
+        for sample in info['data_samples']
+    ]
+    assert found == expected
+    for image, (shape, _) in zip(info['inputs'], expected):
+        assert tuple(image.shape) == (3, *shape)
+    # Scores are for the pixels on disk.
+    assert info['data_samples'][0].gt_sem_seg.shape == (60, 90)
+
+
+# Images in the layout of each data set, and the stock tools on them.
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), array)
+
+
+def image_and_ids(rng, ids):
+    """A street-sized image, small, and ids in blocks, some of them void."""
+    image = rng.integers(0, 256, (48, 80, 3), np.uint8)
+    blocks = rng.choice(ids, (6, 10)).astype(np.uint8)
+    return image, blocks.repeat(8, 0).repeat(8, 1)
+
+
+def write_ade20k(root, rng):
+    for split in ('training', 'validation'):
+        for i in (1, 2):
+            stem = f'{split}/ADE_{split[:-3]}_{i:08}'
+            image, ids = image_and_ids(rng, range(151))
+            save(root / f'images/{stem}.jpg', image)
+            save(root / f'annotations/{stem}.png', ids)
+
+
+def write_coco_stuff10k(root, rng):
+    for split in ('train2014', 'test2014'):
+        for i in (1, 2):
+            stem = f'{split}/COCO_train2014_{i:012}'
+            image, ids = image_and_ids(rng, range(172))
+            save(root / f'images/{stem}.jpg', image)
+            save(root / f'annotations/{stem}_labelTrainIds.png', ids)
+
+
+def write_pascal_context59(root, rng):
+    lists = root / 'ImageSets/SegmentationContext'
+    lists.mkdir(parents=True)
+    for split in ('train', 'val'):
+        stems = [f'2008_{split}_{i:06}' for i in (1, 2)]
+        (lists / f'{split}.txt').write_text('\n'.join(stems) + '\n')
+        for stem in stems:
+            image, ids = image_and_ids(rng, range(60))
+            save(root / f'JPEGImages/{stem}.jpg', image)
+            save(root / f'SegmentationClassContext/{stem}.png', ids)
+
+
+def write_cityscapes(root, rng):
+    for split, city in (('train', 'aachen'), ('val', 'munster')):
+        for i in (0, 1):
+            stem = f'{split}/{city}/{city}_{i:06}_000019'
+            image, ids = image_and_ids(rng, [*range(19), 255])
+            save(root / f'leftImg8bit/{stem}_leftImg8bit.png', image)
+            save(root / f'gtFine/{stem}_gtFine_labelTrainIds.png', ids)
+
+
+def write_camvid(root, rng):
+    for split in ('train', 'val'):
+        for i in (0, 1):
+            image, ids = image_and_ids(rng, [*range(11), 255])
+            save(root / f'images/{split}/0001TP_{i:06}.jpg', image)
+            save(root / f'annotations/{split}/0001TP_{i:06}.png', ids)
+
+
+WRITERS = dict(
+    zip(
+        DATA,
+        (
+            write_ade20k,
+            write_coco_stuff10k,
+            write_pascal_context59,
+            write_cityscapes,
+            write_camvid,
+        ),
+    )
+)
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    roots = {}
+
+    def get(data):
+        if data not in roots:
+            roots[data] = tmp_path_factory.mktemp(data)
+            WRITERS[data](roots[data], np.random.default_rng(0))
+        return roots[data]
+
+    return get
+
+
+def small_options(kind, name, root):
+    """Options that make a model and its images small, and change no more."""
+    crop, size = (32, 48), (80, 48)
+    options = {
+        'model.data_preprocessor.size': crop,
+        'train_cfg.val_interval': 2,
+        'default_hooks.logger.interval': 1,
+        'default_hooks.checkpoint.interval': 1,
+        'default_hooks.visualization.interval': 1,
+        'train_dataloader.batch_size': 2,
+        'train_dataloader.dataset.pipeline.2.scale': size,
+        'train_dataloader.dataset.pipeline.3.crop_size': crop,
+        'model.decode_head.channels': 16,
+    }
+    for split in ('train', 'val', 'test'):
+        loader = f'{split}_dataloader'
+        options[f'{loader}.dataset.data_root'] = root
+        options[f'{loader}.num_workers'] = 0
+        options[f'{loader}.persistent_workers'] = False
+        if split != 'train':
+            options[f'{loader}.dataset.pipeline.1.scale'] = size
+    for i, ratio in enumerate(RATIOS):
+        scale = tuple(int(x * ratio) for x in size)
+        options[f'tta_pipeline.1.transforms.0.{i}.scale'] = scale
+    if data_of(name) == 'pascal-context59':
+        options['model.test_cfg.crop_size'] = (48, 48)
+        options['model.test_cfg.stride'] = (32, 32)
+
+    auxiliary = 'model.auxiliary_head'
+    if kind == 'gpaco':
+        options[f'{auxiliary}.1.in_channels'] = 16
+        options[f'{auxiliary}.1.num_samples'] = 64
+        auxiliary += '.0'
+    options[f'{auxiliary}.channels'] = 8
+    if 'swin' in name:
+        options['model.backbone.init_cfg'] = None
+        options['model.backbone.embed_dims'] = 8
+        options['model.backbone.depths'] = [1, 1, 1, 1]
+        options['model.backbone.num_heads'] = [1, 1, 2, 2]
+        options['model.decode_head.in_channels'] = [8, 16, 32, 64]
+        options[f'{auxiliary}.in_channels'] = 32
+    else:
+        expansion = 1 if '_r18_' in name else 4
+        options['model.pretrained'] = None
+        options['model.backbone.base_channels'] = 8
+        options['model.backbone.stem_channels'] = 8
+        options['model.decode_head.in_channels'] = 64 * expansion
+        options['model.decode_head.c1_in_channels'] = 8 * expansion
+        options['model.decode_head.c1_channels'] = 4
+        options[f'{auxiliary}.in_channels'] = 32 * expansion
+    return options
+
+
+@pytest.fixture
+def stock(monkeypatch):
+    """Run a tool of mmseg as from the command line, in this process."""
+
+    def run(tool, config, *arguments, **options):
+        # Runners of one process and one second would share a logger, and the
+        # visualizer of the first would be that of all.
+        options['experiment_name'] = uuid.uuid4().hex
+        options['visualizer.name'] = uuid.uuid4().hex
+        argv = [tool, config, *arguments, '--cfg-options']
+        argv += [f'{k}={str(v).replace(" ", "")}' for k, v in options.items()]
+        monkeypatch.setattr(sys, 'argv', [str(x) for x in argv])
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        runpy.run_path(str(stock_tool('mmseg', tool)), run_name='__main__')
+
+    return run
+
+
+def scalars(work_dir):
+    lines = []
+    for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        lines += [json.loads(line) for line in path.read_text().splitlines()]
+    return lines
+
+
+def metrics(work_dir):
+    found = [
+        json.loads(path.read_text())
+        for path in work_dir.glob('*/*.json')
+        if path.stem == path.parent.name
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+# One of each kind of model and test; all others take minutes.
+SUITE = {
+    ('gpaco', 'upernet_swin-t_ade20k'),
+    ('gpaco', 'deeplabv3plus_r50_pascal-context59'),
+    ('gpaco', 'deeplabv3plus_r18_cityscapes'),
+    ('baselines', 'deeplabv3plus_r18_camvid'),
+}
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name'),
+    [
+        pytest.param(
+            kind,
+            name,
+            marks=() if (kind, name) in SUITE else pytest.mark.slow,
+        )
+        for kind in ('baselines', 'gpaco')
+        for name in NAMES
+    ],
+)
+def test_stock_tools_train_resume_and_test(
+    kind, name, data_root, tmp_path, stock
+):
+    config = CONFIGS / kind / f'{name}.py'
+    root = data_root(data_of(name))
+    options = small_options(kind, name, root)
+    work_dir = tmp_path / 'train'
+    train = ('train', config, '--work-dir', work_dir)
+    stock(*train, **options, **{'train_cfg.max_iters': 2})
+    stock(*train, '--resume', **options, **{'train_cfg.max_iters': 3})
+    losses = [line for line in scalars(work_dir) if 'loss' in line]
+    # Resumed, not started anew.
+    assert [line['step'] for line in losses] == [1, 2, 3]
+    for line in losses:
+        terms = {k for k in line if re.search(r'\.loss', k)}
+        if kind == 'gpaco':
+            assert terms == {
+                *('decode.loss_ce', 'aux_0.loss_ce'),
+                'aux_1.loss_gpaco',
+            }
+            assert line['aux_1.loss_gpaco'] > 0
+        else:
+            assert terms == {'decode.loss_ce', 'aux.loss_ce'}
+        assert np.isclose(line['loss'], sum(line[k] for k in terms))
+
+    checkpoint = work_dir / 'iter_3.pth'
+    plain, scales = tmp_path / 'plain', tmp_path / 'scales'
+    show = tmp_path / 'shown'
+    stock('test', config, checkpoint, '--work-dir', plain, **options)
+    stock(
+        *('test', config, checkpoint, '--work-dir', scales, '--tta'),
+        *('--show-dir', show),
+        **options,
+    )
+    for folder in (plain, scales):
+        assert 0 <= metrics(folder)['mIoU'] <= 100
+    pictures = list(show.rglob('*.png'))
+    assert len(pictures) == 2
+    assert cv2.imread(str(pictures[0])).std() > 0
+
+
+@pytest.mark.parametrize('data', DATA)
+def test_a_missing_annotation_is_told_with_its_file(data, tmp_path):
+    WRITERS[data](tmp_path, np.random.default_rng(0))
+    name = next(x for x in NAMES if x.endswith(data))
+    options = load('gpaco', name).train_dataloader.dataset
+    options.data_root = str(tmp_path)
+    dataset = DATASETS.build(options)
+    path = dataset.get_data_info(1)['seg_map_path']
+    Path(path).unlink()
+    with pytest.raises(FileNotFoundError, match=re.escape(path)):
+        dataset[1]
+
+    lists = tmp_path / 'ImageSets'
+    if lists.exists():
+        lists.rename(tmp_path / 'elsewhere')
+        # mmseg's own message, which names the file.
+        with pytest.raises(AssertionError, match='SegmentationContext/train'):
+            DATASETS.build(options)
+    else:
+        (tmp_path / options.data_prefix.img_path.split('/')[0]).rename(
+            tmp_path / 'elsewhere'
+        )
+        folder = re.escape(options.data_prefix.img_path)
+        with pytest.raises(FileNotFoundError, match=folder):
+            DATASETS.build(options)
