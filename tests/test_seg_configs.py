@@ -25,7 +25,9 @@ from mmengine.registry import (  # noqa: E402
     PARAM_SCHEDULERS,
     init_default_scope,
 )
+from mmengine.structures import PixelData  # noqa: E402
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS  # noqa: E402
+from mmseg.structures import SegDataSample  # noqa: E402
 
 from mmpaco.compat import stock_tool  # noqa: E402
 
@@ -560,3 +562,83 @@ def test_a_missing_annotation_is_told_with_its_file(data, tmp_path):
         folder = re.escape(options.data_prefix.img_path)
         with pytest.raises(FileNotFoundError, match=folder):
             DATASETS.build(options)
+
+
+# The deltas of the docs, on configs of mmseg itself.
+
+GUIDE = ROOT / 'docs/segmentation.md'
+USERS = {
+    'pspnet/pspnet_r50-d8_4xb4-80k_ade20k-512x512': 'one',
+    'upernet/upernet_r50_4xb4-80k_ade20k-512x512': 'one',
+    # Its training output is a tuple.
+    'danet/danet_r50-d8_4xb4-80k_ade20k-512x512': 'one',
+    'bisenetv1/bisenetv1_r18-d32_4xb4-160k_cityscapes-1024x1024': 'several',
+    'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512': 'none',
+    'hrnet/fcn_hr18s_4xb2-40k_cityscapes-512x1024': 'none',
+    'ocrnet/ocrnet_hr18s_4xb2-40k_cityscapes-512x1024': 'cascade',
+    'knet/knet-s3_r50-d8_fcn_8xb2-adamw-80k_ade20k-512x512': 'backbone',
+}
+
+
+def deltas():
+    found = re.findall(
+        r'<!-- delta: (\w+) -->\n```python\n(.*?)```',
+        GUIDE.read_text(encoding='utf-8'),
+        re.DOTALL,
+    )
+    blocks = dict(found)
+    head = '_base_.model.auxiliary_head,'
+    blocks['several'] = blocks['one'].replace(head, f'*{head}')
+    return blocks
+
+
+def test_the_guide_names_only_what_is_there():
+    text = GUIDE.read_text(encoding='utf-8')
+    paths = set(re.findall(r'(?:configs|tools)/[\w/.+-]+\.(?:py|sh)', text))
+    assert len(paths) > 8
+    for path in paths:
+        assert (ROOT / path).is_file(), path
+
+
+@pytest.mark.parametrize('name', USERS)
+def test_the_delta_of_the_guide_adds_gpaco_to_a_stock_config(name, tmp_path):
+    base = STOCK / f'{name}.py'
+    config = tmp_path / 'mine.py'
+    delta = deltas()[USERS[name]]
+    config.write_text(delta.replace("'YOUR_CONFIG.py'", repr(str(base))))
+    cfg, stock_cfg = Config.fromfile(config), Config.fromfile(base)
+    heads = cfg.model.auxiliary_head
+    added = heads[-1] if isinstance(heads, list) else heads
+    assert added.type == 'mmpaco.GPaCoAuxHead'
+    theirs = stock_cfg.model.get('auxiliary_head', [])
+    if isinstance(theirs, list):
+        assert heads == [*theirs, added] or (not theirs and heads == added)
+    else:
+        assert heads == [theirs, added]
+
+    # Small images: batch norm over one pixel alone would fail.
+    cfg.model.pretrained = None
+    cfg.model.backbone.pop('init_cfg', None)
+    torch.manual_seed(0)
+    model = revert_sync_batchnorm(MODELS.build(cfg.model)).train()
+    images = torch.randn(2, 3, 64, 64)
+    losses = model.loss(images, samples(added.num_classes, (64, 64)))
+    (key,) = (k for k in losses if 'loss_gpaco' in k)
+    assert torch.isfinite(losses[key]) and losses[key] > 0
+    losses[key].backward()
+    weight = model.backbone.parameters()
+    assert any(p.grad is not None and p.grad.any() for p in weight)
+
+
+def samples(num_classes, size):
+    generator = torch.Generator().manual_seed(0)
+    return [
+        SegDataSample(
+            gt_sem_seg=PixelData(
+                data=torch.randint(
+                    0, num_classes, (1, *size), generator=generator
+                )
+            )
+        )
+        for _ in range(2)
+    ]
