@@ -23,15 +23,23 @@ _LOCATIONS = ['mmpaco.engine'] + [
 ]
 
 
-def _child(parent: root.Registry) -> root.Registry:
+def _child(parent: root.Registry, *locations: str) -> root.Registry:
     return root.Registry(
-        parent.name, parent=parent, scope='mmpaco', locations=_LOCATIONS
+        parent.name,
+        parent=parent,
+        scope='mmpaco',
+        locations=[*_LOCATIONS, *locations],
     )
 
 
 MODELS = _child(root.MODELS)
 MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS)
-DATASETS = _child(root.DATASETS)
+# Apart from mmpaco.seg, since some versions of mmseg.datasets print when they
+# are imported: looking up a loss or a head should not.
+DATASETS = _child(
+    root.DATASETS,
+    *(['mmpaco.seg.datasets'] if 'mmpaco.seg' in _LOCATIONS else []),
+)
 HOOKS = _child(root.HOOKS)
 METRICS = _child(root.METRICS)
 
