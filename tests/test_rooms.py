@@ -22,6 +22,7 @@ FORBIDDEN = {
     ),
     'engine': ('mmpretrain', 'mmseg', 'mmpaco.cls', 'mmpaco.seg'),
     'cls': ('mmseg', 'mmpaco.seg'),
+    'seg': ('mmpretrain', 'mmpaco.cls'),
 }
 
 
