@@ -9,8 +9,9 @@ require('mmpretrain')
 
 from .data_preprocessor import MultiViewDataPreprocessor  # noqa: E402
 from .datasets import LongTailedDataset  # noqa: E402
-from .gpaco_head import GPaCoHead, Projector  # noqa: E402
+from .gpaco_head import GPaCoHead  # noqa: E402
 from .paco_classifier import PaCoClassifier  # noqa: E402
+from .projector import Projector  # noqa: E402
 from .shot_accuracy import ShotAccuracy  # noqa: E402
 
 __all__ = [

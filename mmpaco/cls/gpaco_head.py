@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import torch
-import torch.nn.functional as F
 from mmengine.logging import print_log
-from mmengine.model import BaseModule
 from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.models.heads import LinearClsHead
-from mmpretrain.models.heads.stacked_head import LinearBlock
 from mmpretrain.structures import DataSample
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmpaco.engine import EmbeddingQueue
 from mmpaco.losses import ClassPrior, PaCoLoss
@@ -19,70 +16,6 @@ from mmpaco.registry import MODELS
 
 # alpha * K of the head class lies between 0.4 and 4.5 in the papers' runs.
 _SANE_ALPHA_K = (0.1, 10.0)
-
-
-@MODELS.register_module()
-class Projector(BaseModule):
-    """The MLP that embeds features for the contrast.
-
-    Args:
-        in_channels (int): Feature size.
-        hidden_channels (int, optional): Size of the hidden layers. Defaults
-            to ``in_channels``.
-        out_channels (int): Embedding size D. Defaults to 128.
-        num_layers (int): Linear layers: 3 in GPaCo, 2 in PaCo. Defaults to 3.
-        norm_cfg (dict, optional): Norm after each hidden layer: None in
-            GPaCo, ``dict(type='BN1d')`` in PaCo. Defaults to None.
-        act_cfg (dict): Activation after each hidden layer. Defaults to
-            ``dict(type='ReLU')``.
-        init_cfg (dict, optional): Initialisation. Defaults to None, that is
-            PyTorch's own, as in the papers' code.
-
-    Raises:
-        ValueError: If there is no layer.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        hidden_channels: Optional[int] = None,
-        out_channels: int = 128,
-        num_layers: int = 3,
-        norm_cfg: Optional[dict] = None,
-        act_cfg: dict = None,
-        init_cfg: Optional[dict] = None,
-    ) -> None:
-        if act_cfg is None:
-            act_cfg = dict(type='ReLU')
-        super().__init__(init_cfg=init_cfg)
-        if num_layers < 1:
-            raise ValueError(
-                'a projector needs at least one layer, but got '
-                f'num_layers={num_layers}'
-            )
-        self.out_channels = out_channels
-        layers: list[nn.Module] = []
-        for _ in range(num_layers - 1):
-            hidden = hidden_channels or in_channels
-            layers.append(
-                LinearBlock(
-                    in_channels, hidden, norm_cfg=norm_cfg, act_cfg=act_cfg
-                )
-            )
-            in_channels = hidden
-        layers.append(nn.Linear(in_channels, out_channels))
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, feats: Tensor) -> Tensor:
-        """Embed features.
-
-        Args:
-            feats (Tensor): Features of shape (N, in_channels).
-
-        Returns:
-            Tensor: Unit rows of shape (N, D).
-        """
-        return F.normalize(self.layers(feats), dim=1)
 
 
 @MODELS.register_module()
@@ -100,10 +33,11 @@ class GPaCoHead(LinearClsHead):
     Args:
         num_classes (int): The class count C.
         in_channels (int): Size of the pooled feature.
-        loss (dict): Config of the loss. Defaults to the papers' setting for
-            ImageNet-LT.
-        projector (dict): Config of the projector, without ``in_channels``.
-            Defaults to GPaCo's: three layers without norm, 128 outputs.
+        loss (dict, optional): Config of the loss. Defaults to the papers'
+            setting for ImageNet-LT, alpha 0.05 and temperature 0.2.
+        projector (dict, optional): What differs from the defaults of
+            ``mmpaco.Projector``, which are GPaCo's: three layers without
+            norm, 128 outputs.
         queue_length (int): Embeddings in the queue; 0 for none. Defaults to
             8192.
         num_views (int): Views of each image in a batch; the last one enters
@@ -124,8 +58,8 @@ class GPaCoHead(LinearClsHead):
         self,
         num_classes: int,
         in_channels: int,
-        loss: dict = None,
-        projector: dict = None,
+        loss: Optional[dict] = None,
+        projector: Optional[dict] = None,
         queue_length: int = 8192,
         num_views: int = 2,
         class_prior: bool = True,
@@ -134,8 +68,6 @@ class GPaCoHead(LinearClsHead):
     ) -> None:
         if init_cfg is None:
             init_cfg = dict(type='Normal', std=0.01, override=dict(name='fc'))
-        if projector is None:
-            projector = dict(type='mmpaco.Projector')
         if loss is None:
             loss = dict(type='mmpaco.PaCoLoss', alpha=0.05, temperature=0.2)
         super().__init__(
@@ -157,7 +89,13 @@ class GPaCoHead(LinearClsHead):
                 f'num_views must be positive, but got {num_views}'
             )
         self.num_views = num_views
-        self.projector = MODELS.build(dict(projector, in_channels=in_channels))
+        self.projector = MODELS.build(
+            {
+                'type': 'mmpaco.Projector',
+                **(projector or {}),
+                'in_channels': in_channels,
+            }
+        )
         self.queue = (
             EmbeddingQueue(queue_length, self.projector.out_channels)
             if queue_length

@@ -26,9 +26,7 @@ def scope():
 def head(**options):
     options.setdefault('loss', LOSS)
     options.setdefault('queue_length', 7)
-    options.setdefault(
-        'projector', dict(type='mmpaco.Projector', out_channels=3)
-    )
+    options.setdefault('projector', dict(out_channels=3))
     made = GPaCoHead(CLASSES, CHANNELS, **options)
     made.init_weights()
     if made.prior is not None:
@@ -310,7 +308,7 @@ def test_contrast_strength_is_logged_and_warned_of(
         (dict(num_views=0), ValueError, 'num_views'),
         (dict(loss=dict(type='CrossEntropyLoss')), TypeError, 'PaCoLoss'),
         (
-            dict(projector=dict(type='mmpaco.Projector', num_layers=0)),
+            dict(projector=dict(num_layers=0)),
             ValueError,
             'at least one layer',
         ),
