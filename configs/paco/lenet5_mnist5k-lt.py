@@ -5,6 +5,6 @@ model = dict(
     momentum=0.999,
     head=dict(
         queue_length=128,
-        projector=dict(num_layers=2, norm_cfg=dict(type='BN1d')),
+        projector=dict(num_layers=2),
     ),
 )
