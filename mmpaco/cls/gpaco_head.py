@@ -176,6 +176,12 @@ class GPaCoHead(LinearClsHead):
     def _labels(
         self, pre_logits: Tensor, data_samples: Sequence[DataSample]
     ) -> Tensor:
+        if pre_logits.shape[1:] != (self.in_channels,):
+            raise ValueError(
+                f'expected pooled features of shape (N, {self.in_channels}) '
+                f'(in_channels), but got {tuple(pre_logits.shape)}; add '
+                "neck=dict(type='GlobalAveragePooling'), or set in_channels"
+            )
         if 'gt_score' in data_samples[0]:
             raise ValueError(
                 'contrast needs one class for each image, but the data '

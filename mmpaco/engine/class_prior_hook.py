@@ -5,7 +5,6 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmpaco.losses import ClassPrior
 from mmpaco.registry import HOOKS
 
 from .class_counts import count_labels
@@ -15,8 +14,9 @@ from .class_counts import count_labels
 class ClassPriorHook(Hook):
     """Before training, set the class prior of every module that has one.
 
-    The counts are those of the training dataset, through its wrappers. Add
-    it to ``custom_hooks`` where the model has ``mmpaco.GPaCoHead`` or
+    That is every module with a method ``set_class_counts``. The counts are
+    those of the training dataset, through its wrappers. Add it to
+    ``custom_hooks`` where the model has ``mmpaco.GPaCoHead`` or
     ``mmpaco.BalancedSoftmaxLoss``.
     """
 
@@ -33,14 +33,15 @@ class ClassPriorHook(Hook):
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
-        priors = [m for m in model.modules() if isinstance(m, ClassPrior)]
-        for prior in priors:
-            counts = count_labels(
-                runner.train_dataloader.dataset, prior.num_classes
-            )
-            prior.set_class_counts(counts.tolist())
+        dataset = runner.train_dataloader.dataset
+        for module in model.modules():
+            if not hasattr(module, 'set_class_counts'):
+                continue
+            num_classes = getattr(module, 'num_classes', None)
+            counts = count_labels(dataset, num_classes)
+            module.set_class_counts(counts.tolist())
             print_log(
-                f'Class prior of {prior.num_classes} classes: '
+                f'Class prior of {len(counts)} classes: '
                 f'{counts.max()} to {counts.min()} training images',
                 logger='current',
             )

@@ -344,3 +344,10 @@ def test_features_and_labels_must_match():
     feats, samples, _ = batch(4)
     with pytest.raises(ValueError, match='6 features for 8 labels'):
         head().loss((feats[0][:6],), samples)
+
+
+@pytest.mark.parametrize('shape', ((8, CHANNELS, 2, 2), (8, CHANNELS + 1)))
+def test_features_that_are_not_pooled_are_refused(shape):
+    _, samples, _ = batch(4)
+    with pytest.raises(ValueError, match='GlobalAveragePooling'):
+        head().loss((torch.ones(shape),), samples)
