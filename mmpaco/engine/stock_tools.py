@@ -58,16 +58,13 @@ def run_stock_tool(name: str, config: str, argv: Sequence[str] = ()) -> None:
     over_gloo = get_device() == 'cpu' and launcher == 'pytorch'
     if over_gloo:
         # mmengine would start nccl and pick a GPU; it leaves alone a process
-        # group that is there already.
+        # group that is there already. The end of the process ends the group:
+        # to destroy one of gloo's sometimes hangs in torch 2.1.
         dist.init_process_group('gloo')
         cfg.merge_from_dict(overrides)
         arguments += _wrapper_options(cfg)
     sys.argv = [str(tool), config, *arguments]
-    try:
-        runpy.run_path(str(tool), run_name='__main__')
-    finally:
-        if over_gloo:
-            dist.destroy_process_group()
+    runpy.run_path(str(tool), run_name='__main__')
 
 
 def _read_options(argv: Sequence[str]) -> tuple[Optional[str], dict[str, Any]]:

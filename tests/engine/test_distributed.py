@@ -27,7 +27,6 @@ for step in range(4):
           flush=True)
 print(f'{rank}|queue|{queue.labels.tolist()}|{int(queue.pointer)}',
       flush=True)
-dist.destroy_process_group()
 """
 
 
