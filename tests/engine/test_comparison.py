@@ -209,6 +209,9 @@ def test_pictures_can_be_read(runs, tmp_path):
 def interrupt_training(run, work):
     """Send Ctrl-C to a comparison once it has written a checkpoint."""
     code = (
+        # A shell that runs the tests in the background ignores Ctrl-C.
+        'import signal\n'
+        'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
         'from mmpaco.engine.comparison import plan_runs, run_all\n'
         f'run_all(plan_runs({{{run.label!r}: {str(run.config)!r}}}, '
         f'[{run.seed}], {str(work)!r}, {run.env!r}), {str(TOOLS)!r})'

@@ -1,7 +1,9 @@
 """Gathering over real processes."""
 
+import json
 import subprocess
 import sys
+from collections import deque
 
 import pytest
 import torch
@@ -9,24 +11,28 @@ import torch
 from mmpaco.engine.distributed import gather_rows
 
 SCRIPT = """
+import json
+import sys
+
 import torch
 import torch.distributed as dist
-from mmpaco.engine.distributed import gather_rows
+
 from mmpaco.engine import EmbeddingQueue
+from mmpaco.engine.distributed import gather_rows
 
 dist.init_process_group('gloo')
 rank = dist.get_rank()
 queue = EmbeddingQueue(5, 2)
+steps = []
 for step in range(4):
     num_rows = (3 * rank + step) % 4
     rows = torch.full((num_rows, 2), 10. * step + rank + 1)
     labels = torch.arange(num_rows) + 100 * rank + 10 * step
     rows, labels = gather_rows(rows, labels)
     queue.append(rows, labels)
-    print(f'{rank}|{step}|{labels.tolist()}|{rows[:, 0].tolist()}',
-          flush=True)
-print(f'{rank}|queue|{queue.labels.tolist()}|{int(queue.pointer)}',
-      flush=True)
+    steps.append([labels.tolist(), rows[:, 0].tolist()])
+with open(f'{sys.argv[1]}/rank{rank}.json', 'w') as file:
+    json.dump([steps, queue.labels.tolist(), int(queue.pointer)], file)
 """
 
 
@@ -35,43 +41,25 @@ def test_ragged_rows_arrive_in_rank_order_on_all_ranks(tmp_path, num_ranks):
     """Also where a rank has none, as one process would append them."""
     script = tmp_path / 'gather.py'
     script.write_text(SCRIPT)
-    out = subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'torch.distributed.run',
-            '--standalone',
-            f'--nproc_per_node={num_ranks}',
-            str(script),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    lines = {line for line in out.stdout.splitlines() if '|' in line}
-    everything = []
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    command += [f'--nproc_per_node={num_ranks}', str(script), str(tmp_path)]
+    subprocess.run(command, timeout=300, check=True)
+
+    expected, ring = [], deque(maxlen=5)
     for step in range(4):
         labels, rows = [], []
         for rank in range(num_ranks):
             num_rows = (3 * rank + step) % 4
             labels += [100 * rank + 10 * step + i for i in range(num_rows)]
             rows += [10.0 * step + rank + 1] * num_rows
-        everything += labels
-        for rank in range(num_ranks):
-            assert f'{rank}|{step}|{labels}|{rows}' in lines
-    ring = [-1] * 5
-    pointer = 0
-    for label in everything:
-        ring[pointer] = label
-        pointer = (pointer + 1) % 5
+        expected.append([labels, rows])
+        ring.extend(labels)
     for rank in range(num_ranks):
-        # A batch larger than the queue keeps its last rows; the place of
-        # the oldest row may differ from that of single appends.
-        line = next(x for x in lines if x.startswith(f'{rank}|queue|'))
-        got_labels, got_pointer = line.split('|')[2:]
-        got, at = eval(got_labels), int(got_pointer)
-        assert got[at:] + got[:at] == ring[pointer:] + ring[:pointer]
+        content = json.loads((tmp_path / f'rank{rank}.json').read_text())
+        steps, labels, pointer = content
+        assert steps == expected
+        # From the oldest row on.
+        assert labels[pointer:] + labels[:pointer] == list(ring)
 
 
 def test_one_process_gets_its_own_rows_back():
