@@ -164,11 +164,14 @@ class GPaCoHead(LinearClsHead):
         if self.queue is not None and self.training:
             self.queue.stage(*new_keys)
         if self.cal_acc:
-            accuracy = Accuracy.calculate(logits, labels, topk=self.topk)
+            # These are logits: a right class below zero is right, too.
+            accuracy = Accuracy.calculate(
+                logits, labels, topk=self.topk, thrs=(None,)
+            )
             losses.update(
                 {
                     f'accuracy_top-{k}': value
-                    for k, value in zip(self.topk, accuracy)
+                    for k, (value,) in zip(self.topk, accuracy)
                 }
             )
         return losses
