@@ -219,10 +219,14 @@ def interrupt_training(run, work):
     process = subprocess.Popen([sys.executable, '-c', code])
     end = time.time() + 100
     while time.time() < end:
-        if run.record['config_sha256'] == run.config_sha256:
-            if run.checkpoint is not None:
+        # The other process empties the directory, so files come and go.
+        try:
+            is_new = run.record.get('config_sha256') == run.config_sha256
+            if is_new and run.checkpoint is not None:
                 break
-        time.sleep(0.1)
+        except FileNotFoundError:
+            pass
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) != 0
 
