@@ -85,7 +85,7 @@ model = dict(backbone=dict(type='NoSuchNet'))
 """,
     'long.py': """
 _base_ = 'base.py'
-train_cfg = dict(max_epochs=30, val_interval=30)
+train_cfg = dict(max_epochs=90, val_interval=90)
 """,
 }
 
@@ -268,15 +268,15 @@ def test_moved_run_stays_finished(second, runs):
 
 
 def test_changed_run_is_repeated_and_interrupted_one_resumed(second):
-    assert second.half and second.left.name != 'epoch_30.pth'
-    assert second.long.checkpoint.name == 'epoch_30.pth'
+    assert second.half and second.left.name != 'epoch_90.pth'
+    assert second.long.checkpoint.name == 'epoch_90.pth'
     parts = sorted(second.long.dir.glob('*/vis_data/scalars.json'))
     assert len(parts) == 2
     assert json.loads(parts[1].read_text().splitlines()[0])['iter'] > 7
     steps = [x['iter'] for x in second.long.scalars() if 'iter' in x]
     assert steps == sorted(set(steps))
-    assert steps[0] == 2 and steps[-1] == 30 * 7 - 1
-    assert second.long.record['iterations'] == 30 * 7
+    assert steps[0] == 2 and steps[-1] == 90 * 7 - 1
+    assert second.long.record['iterations'] == 90 * 7
 
 
 def test_foreign_directory_is_left_alone(here, tmp_path):
