@@ -23,7 +23,7 @@ UPSTREAM := .venv-upstream
 # Threads of torch and several processes would fight over the same cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help quickstart test test-slow test-upstream lint clean FORCE
+.PHONY: help quickstart quickstart-seg has-data test test-slow test-upstream lint clean FORCE
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -35,6 +35,14 @@ help: ## Show this help
 
 quickstart: $(STAMPS)/package $(STAMPS)/quickstart ## Train a comparison in minutes [SEEDS=1 QUICKSTART_ARGS=]
 	$(PY) tools/quickstart.py --seeds $(SEEDS) $(QUICKSTART_ARGS)
+
+quickstart-seg: has-data $(STAMPS)/package $(STAMPS)/quickstart ## Train segmentation on CamVid [DATA=folder SEEDS=1 QUICKSTART_ARGS=]
+	$(PY) tools/quickstart_seg.py '$(DATA)' --seeds $(SEEDS) $(QUICKSTART_ARGS)
+
+has-data:
+	@test -n '$(DATA)' || { echo >&2 'quickstart-seg needs DATA=, the' \
+		'folder of CamVid; docs/segmentation.md says how it must look.'; \
+		exit 2; }
 
 test: $(STAMPS)/package $(STAMPS)/tests $(STAMPS)/quickstart ## Run the tests [PYTEST_ARGS=]
 	$(PY) -m pytest $(PYTEST_ARGS)

@@ -48,7 +48,8 @@ def environment(tmp_path):
 def test_make_alone_lists_the_targets():
     result = make()
     assert result.returncode == 0
-    for target in ('quickstart', 'test', 'test-slow', 'lint', 'clean'):
+    targets = 'quickstart quickstart-seg test test-slow lint clean'
+    for target in targets.split():
         assert f'  {target} ' in result.stdout
 
 
@@ -64,3 +65,12 @@ def test_an_environment_with_a_mixture_is_refused_and_left_alone(environment):
 def test_seeds_and_arguments_reach_the_quickstart():
     result = make('-n', 'quickstart', 'SEEDS=5', 'QUICKSTART_ARGS=--fast')
     assert 'tools/quickstart.py --seeds 5 --fast' in result.stdout
+
+
+def test_segmentation_needs_data():
+    result = make('-n', 'quickstart-seg', 'DATA=a b', 'SEEDS=2')
+    assert "tools/quickstart_seg.py 'a b' --seeds 2" in result.stdout
+    result = make('quickstart-seg')
+    assert result.returncode != 0
+    assert 'needs DATA=' in result.stdout
+    assert 'pip install' not in result.stdout

@@ -59,22 +59,31 @@ def plot_classes(
     runs: Sequence[Run],
     counts: Mapping[int, Sequence[int]],
     key: str,
-    bounds: tuple[int, int],
     path: PathLike,
+    bounds: Sequence[int] = (),
+    names: Sequence[str] = (),
+    labels: tuple[str, str] = (
+        'training images of the class',
+        'test accuracy',
+    ),
 ) -> None:
-    """Draw the accuracy of every class against its training images.
+    """Draw a metric of every class against what the class has in training.
 
     Which class is rare may depend on the seed, so what is averaged over
     seeds is a rank, from the most frequent class to the rarest.
 
     Args:
         runs: Finished runs.
-        counts: Training images of every class, by seed.
+        counts: Training images or pixels of every class, by seed.
         key: Metric that lists a percentage for every class.
-        bounds: Few are below the first, many above the second.
         path: PNG to write.
+        bounds: Few are below the first, many above the second; none by
+            default.
+        names: Names of the classes, if the counts are those of all seeds.
+            Classes then stand side by side, and not at their counts.
+        labels: Of the counts and of the metric.
     """
-    from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
     figure, (ax,) = _figure(1)
     methods = by_method(runs)
@@ -84,13 +93,16 @@ def plot_classes(
         for run in group:
             count = np.asarray(counts[run.seed])
             order = np.argsort(-count, kind='stable')
-            sizes.append(count[order])
+            sizes.append(np.arange(len(order)) if names else count[order])
             values.append(np.asarray(run.metrics[key], dtype=float)[order])
         spread = np.std(values, axis=0, ddof=1) if len(group) > 1 else None
-        # Bars of one class stand side by side.
-        shift = 1.03 ** (i - (len(methods) - 1) / 2) if most > 1 else 1.0
+        x = np.mean(sizes, axis=0)
+        if most > 1:
+            # Bars of one class stand side by side.
+            shift = i - (len(methods) - 1) / 2
+            x = x + 0.12 * shift if names else x * 1.03**shift
         ax.errorbar(
-            np.mean(sizes, axis=0) * shift,
+            x,
             np.mean(values, axis=0),
             yerr=spread,
             label=label,
@@ -102,19 +114,28 @@ def plot_classes(
             elinewidth=0.8,
             capsize=2,
         )
-    ax.set_xscale('log')
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.xaxis.set_minor_locator(NullLocator())
+    if names:
+        show = EngFormatter(places=0, sep='')
+        ax.set_xticks(
+            range(len(order)),
+            [f'{names[c]}, {show(count[c])}' for c in order],
+            rotation=35,
+            ha='right',
+            rotation_mode='anchor',
+        )
+    else:
+        ax.set_xscale('log')
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(EngFormatter(sep=''))
+        ax.xaxis.set_minor_locator(NullLocator())
     for bound in bounds:
         ax.axvline(bound, color='0.6', linestyle=':', linewidth=1)
-    ax.set_xlabel(
-        f'training images of the class (few < {bounds[0]}, many > {bounds[1]})'
-    )
+    groups = f' (few < {bounds[0]}, many > {bounds[1]})' if bounds else ''
+    ax.set_xlabel(labels[0] + groups)
     bottom, top = ax.get_ylim()
     ax.set_ylim(max(bottom, -2), min(top, 102))
     seeds = f' (mean ± s.d., {most} seeds)' if most > 1 else ''
-    ax.set_ylabel(f'test accuracy, %{seeds}')
+    ax.set_ylabel(f'{labels[1]}, %{seeds}')
     _legend(figure, ax)
     figure.savefig(path)
 

@@ -1,4 +1,4 @@
-"""The mmseg side: auxiliary head and segmentors.
+"""The mmseg side: auxiliary head, segmentors and metric.
 
 This room never imports mmpretrain, and works where mmpretrain is not
 installed.
@@ -13,9 +13,11 @@ from .gpaco_encoder_decoder import (  # noqa: E402
     GPaCoCascadeEncoderDecoder,
     GPaCoEncoderDecoder,
 )
+from .rare_iou_metric import RareIoUMetric  # noqa: E402
 
 __all__ = [
     'GPaCoAuxHead',
     'GPaCoCascadeEncoderDecoder',
     'GPaCoEncoderDecoder',
+    'RareIoUMetric',
 ]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmpaco.registry import MODELS
 
 from .gpaco_aux_head import DecodeHeadOutput, GPaCoAuxHead
+from .label_maps import check_label_maps
 
 _BACKBONE_INSTEAD = (
     "set source='backbone' in mmpaco.GPaCoAuxHead, with in_channels and "
@@ -113,7 +114,12 @@ class _HandOver:
         # First of all: the main head would enlarge its logits to any size of
         # labels, and stop at a bad one with an index error.
         for head in asking_heads:
-            head.check_label_maps(data_samples, inputs.shape[-2:])
+            check_label_maps(
+                data_samples,
+                head.num_classes,
+                head.ignore_index,
+                inputs.shape[-2:],
+            )
         features = self.extract_feat(inputs)
         main_head = self._main_head()
         with record_cls_seg(main_head) as record:

@@ -1,6 +1,5 @@
 """Promises of the CamVid dataset and its converter, on images on disk."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,9 @@ from mmpaco.seg.datasets.camvid import (  # noqa: E402
 TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/camvid.py'
 COUNTS = {'train': 3, 'val': 2}
 SIZE = (9, 12)
+
+# The sources here are small.
+pytestmark = pytest.mark.filterwarnings('ignore:.*SegNet:UserWarning')
 
 
 @pytest.fixture
@@ -53,19 +55,17 @@ def files(root):
     }
 
 
-@pytest.mark.parametrize('copy', [False, True])
 def test_void_becomes_the_ignore_label_and_nothing_else_changes(
-    source, tmp_path, copy
+    source, tmp_path
 ):
     out = tmp_path / 'out'
-    pixels = convert_camvid(source, out, copy, COUNTS)
+    pixels = convert_camvid(source, out)
     for split, count in COUNTS.items():
         masks = []
         for i in range(count):
             image = out / 'images' / split / f'{i}.jpg'
-            assert image.is_symlink() != copy
             theirs = source / 'images' / split / f'{i}.jpg'
-            assert image.read_bytes() == theirs.read_bytes()
+            assert image.samefile(theirs)
             mask = read(out / 'annotations' / split / f'{i}.png')
             before = read(source / 'annotations' / split / f'{i}.png')
             np.testing.assert_array_equal(
@@ -80,15 +80,15 @@ def test_a_second_call_touches_nothing_and_mends_what_is_broken(
     source, tmp_path
 ):
     out = tmp_path / 'out'
-    convert_camvid(source, out, copy=True, counts=COUNTS)
+    convert_camvid(source, out)
     before = files(out)
-    convert_camvid(source, out, copy=True, counts=COUNTS)
+    convert_camvid(source, out)
     assert files(out) == before
 
     mask = out / 'annotations/train/0.png'
     mask.write_bytes(mask.read_bytes()[:20])
     (out / 'images/val/1.jpg').unlink()
-    convert_camvid(source, out, copy=True, counts=COUNTS)
+    convert_camvid(source, out)
     assert {k: v[0] for k, v in files(out).items()} == {
         k: v[0] for k, v in before.items()
     }
@@ -96,28 +96,19 @@ def test_a_second_call_touches_nothing_and_mends_what_is_broken(
 
 def test_links_follow_a_source_that_has_moved(source, tmp_path):
     out = tmp_path / 'out'
-    convert_camvid(source, out, counts=COUNTS)
+    convert_camvid(source, out)
     moved = source.rename(tmp_path / 'moved')
-    convert_camvid(moved, out, counts=COUNTS)
+    convert_camvid(moved, out)
     image = out / 'images/train/0.jpg'
     assert image.resolve() == (moved / 'images/train/0.jpg').resolve()
-
-
-def test_links_become_copies_when_copies_are_wanted(source, tmp_path):
-    out = tmp_path / 'out'
-    convert_camvid(source, out, counts=COUNTS)
-    convert_camvid(source, out, copy=True, counts=COUNTS)
-    assert not any(path.is_symlink() for path in out.rglob('*'))
 
 
 def test_the_tool_writes_what_the_dataset_reads(source, tmp_path):
     out = tmp_path / 'with space'
     run = [sys.executable, TOOL, source, '--out', out]
-    refused = subprocess.run(
-        run, capture_output=True, text=True, env=os.environ
-    )
-    assert refused.returncode and 'expected 367' in refused.stderr
-    text = subprocess.check_output([*run, '--partial'], text=True)
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert '3 images in train, expected 367' in done.stderr
+    text = done.stdout
     hand = sum(
         np.sum(read(path) == 10)
         for path in (source / 'annotations/train').iterdir()
@@ -147,13 +138,12 @@ def test_the_tool_writes_what_the_dataset_reads(source, tmp_path):
 def test_bad_sources_are_refused(source, tmp_path):
     out = tmp_path / 'out'
 
-    def refused(error, match, counts=COUNTS):
+    def refused(error, match):
         with pytest.raises(error, match=match):
-            convert_camvid(source, out, counts=counts)
+            convert_camvid(source, out)
 
-    refused(ValueError, r'3 images in train, expected 367', {'train': 367})
     with pytest.raises(ValueError, match='give another --out'):
-        convert_camvid(source, source, counts=COUNTS)
+        convert_camvid(source, source)
 
     mask = source / 'annotations/val/1.png'
     good = read(mask)
@@ -176,4 +166,4 @@ def test_a_folder_with_other_files_is_refused(source, tmp_path):
     (out / 'images/train').mkdir(parents=True)
     (out / 'images/train/mine.jpg').write_bytes(b'')
     with pytest.raises(ValueError, match='give an empty --out'):
-        convert_camvid(source, out, counts=COUNTS)
+        convert_camvid(source, out)

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,10 +12,7 @@ pytest.importorskip('mmseg')
 
 from mmpaco.losses import paco_loss  # noqa: E402
 from mmpaco.seg import GPaCoAuxHead  # noqa: E402
-from mmpaco.seg.gpaco_aux_head import (  # noqa: E402
-    DecodeHeadOutput,
-    nearest_labels,
-)
+from mmpaco.seg.gpaco_aux_head import DecodeHeadOutput  # noqa: E402
 
 CHANNELS, CLASSES, IGNORE = 6, 5, 255
 BN = dict(type='BN')
@@ -127,25 +123,6 @@ def test_loss_is_the_dense_formula_image_by_image(samples):
             **PAPERS,
         )
     torch.testing.assert_close(found, 0.5 * expected / 3)
-
-
-@pytest.mark.parametrize('size', ((28, 36), (31, 45), (29, 33), (7, 9)))
-def test_labels_are_scaled_by_the_legacy_nearest(size):
-    torch.manual_seed(0)
-    labels = torch.randint(0, 256, (2, *size))
-    for height, width in ((7, 9), (5, 6), (3, 1)):
-        found = nearest_labels(labels, (height, width))
-        expected = np.empty((2, height, width), int)
-        for i in range(height):
-            for j in range(width):
-                expected[:, i, j] = labels[
-                    :, i * size[0] // height, j * size[1] // width
-                ]
-        np.testing.assert_array_equal(found.numpy(), expected)
-        released = F.interpolate(
-            labels[:, None].float(), (height, width), mode='nearest'
-        )
-        torch.testing.assert_close(found, released[:, 0].long())
 
 
 @pytest.mark.parametrize(

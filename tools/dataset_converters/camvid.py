@@ -19,21 +19,12 @@ def parse_args() -> argparse.Namespace:
         default='data/camvid',
         help='folder to write to (default: %(default)s)',
     )
-    parser.add_argument(
-        '--copy', action='store_true', help='copy the images, do not link'
-    )
-    parser.add_argument(
-        '--partial',
-        action='store_true',
-        help='allow another number of images than 367 and 101',
-    )
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    options = dict(counts=None) if args.partial else {}
-    pixels = convert_camvid(args.source, args.out, args.copy, **options)
+    pixels = convert_camvid(args.source, args.out)
     print(f'{"pixels":12}', *(f'{split:>12}' for split in pixels))
     names = [*CamVidDataset.METAINFO['classes'], 'void']
     for name, *row in zip(names, *pixels.values()):

@@ -82,5 +82,24 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+val_evaluator = dict(
+    type='mmpaco.RareIoUMetric',
+    iou_metrics=['mIoU'],
+    # Training pixels, as tools/analysis_tools/class_statistics.py counts
+    # them. The rarest four are pole, fence, pedestrian and bicyclist.
+    class_counts=[
+        10682767,
+        14750079,
+        623349,
+        20076880,
+        2845085,
+        6166762,
+        743859,
+        714595,
+        3719877,
+        405385,
+        184967,
+    ],
+    num_rare=4,
+)
 test_evaluator = val_evaluator

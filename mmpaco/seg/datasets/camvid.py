@@ -1,10 +1,9 @@
 """CamVid in the split of SegNet: the dataset, and how its folder is made."""
 
 import os
-import shutil
-from collections.abc import Mapping
+import warnings
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 import cv2
 import numpy as np
@@ -127,19 +126,12 @@ def _convert_mask(path: Path) -> 'np.ndarray[Any, Any]':
     return mask
 
 
-def _put_image(image: Path, target: Path, copy: bool) -> None:
-    if copy and target.is_symlink():
-        target.unlink()
-    if target.exists() and target.stat().st_size == image.stat().st_size:
+def _put_image(image: Path, target: Path) -> None:
+    if target.exists() and target.samefile(image):
         return
     # A link that points nowhere any more does not exist, but is in the way.
     target.unlink(missing_ok=True)
-    if not copy:
-        target.symlink_to(image.resolve())
-        return
-    part = target.with_name(f'{target.name}.part')
-    shutil.copyfile(image, part)
-    os.replace(part, target)
+    target.symlink_to(image.resolve())
 
 
 def _put_mask(mask: 'np.ndarray[Any, Any]', target: Path) -> None:
@@ -153,31 +145,26 @@ def _put_mask(mask: 'np.ndarray[Any, Any]', target: Path) -> None:
 
 
 def convert_camvid(
-    source: PathLike,
-    out: PathLike,
-    copy: bool = False,
-    counts: Optional[Mapping[str, int]] = _COUNTS,
+    source: PathLike, out: PathLike
 ) -> dict[str, 'np.ndarray[Any, Any]']:
     """Write CamVid as :class:`CamVidDataset` reads it, and check it.
 
     Both folders hold ``images/{train,val}/NAME.jpg`` and
-    ``annotations/{train,val}/NAME.png``. In the masks written, void is 255.
-    What is there already and right is left alone.
+    ``annotations/{train,val}/NAME.png``. In the masks written, void is 255;
+    the images are links. What is there already and right is left alone. A
+    warning tells if the number of images is not that of SegNet's split.
 
     Args:
         source: Folder with the masks of SegNet, where void is 11.
         out: Folder to write to.
-        copy: Whether to copy the images. By default they are links.
-        counts: Images expected of each split, None for any number. Defaults
-            to those of SegNet's split.
 
     Returns:
         Pixels of each class, and of void in the last place, by split.
 
     Raises:
         FileNotFoundError: If a folder of the source is missing.
-        ValueError: If images and masks do not pair, their number or sizes
-            differ, a mask holds an unknown id, or ``out`` is the source or
+        ValueError: If images and masks do not pair, their sizes differ, a
+            mask holds an unknown id, or ``out`` is the source or
             holds files that the source has not.
     """
     source, out = Path(source), Path(out)
@@ -187,11 +174,12 @@ def convert_camvid(
         )
     splits = {split: _pairs(source, split) for split in _COUNTS}
     for split, pairs in splits.items():
-        if counts is not None and len(pairs) != counts[split]:
-            raise ValueError(
+        if len(pairs) != _COUNTS[split]:
+            warnings.warn(
                 f'{source} has {len(pairs)} images in {split}, expected '
-                f"{counts[split]} as in SegNet's split; complete it, or "
-                'allow a part of it with --partial'
+                f"{_COUNTS[split]} as in SegNet's split; scores will not "
+                'compare with those of the whole set',
+                stacklevel=2,
             )
         for kind, suffix in (('images', '.jpg'), ('annotations', '.png')):
             folder = out / kind / split
@@ -216,7 +204,7 @@ def convert_camvid(
                     f'{image} is of size {size}, its mask {mask_path} of '
                     f'{mask.shape}; they must be equal'
                 )
-            _put_image(image, out / 'images' / split / image.name, copy)
+            _put_image(image, out / 'images' / split / image.name)
             _put_mask(mask, out / 'annotations' / split / mask_path.name)
             histogram += np.bincount(mask.ravel(), minlength=256)
         pixels[split] = np.append(histogram[:_VOID], histogram[_IGNORE])
