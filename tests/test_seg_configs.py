@@ -26,6 +26,11 @@ from mmengine.registry import (  # noqa: E402
     init_default_scope,
 )
 from mmengine.structures import PixelData  # noqa: E402
+from mmseg.apis import (  # noqa: E402
+    MMSegInferencer,
+    inference_model,
+    init_model,
+)
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 
@@ -535,6 +540,56 @@ def test_stock_tools_train_resume_and_test(
     pictures = list(show.rglob('*.png'))
     assert len(pictures) == 2
     assert cv2.imread(str(pictures[0])).std() > 0
+    if kind == 'gpaco':
+        check_stripped(name, checkpoint, root, tmp_path)
+
+
+def check_stripped(name, checkpoint, root, tmp_path):
+    """Without its auxiliary heads the checkpoint is the baseline's."""
+    ours, baseline = (
+        small_config(kind, name, root) for kind in ('gpaco', 'baselines')
+    )
+    baseline.model.auxiliary_head = None
+    content = torch.load(checkpoint, map_location='cpu', weights_only=False)
+    state_dict = {
+        key: value
+        for key, value in content['state_dict'].items()
+        if not key.startswith('auxiliary_head.')
+    }
+    MODELS.build(baseline.model).load_state_dict(state_dict, strict=True)
+    stripped, config = tmp_path / 'stripped.pth', tmp_path / 'baseline.py'
+    torch.save({**content, 'state_dict': state_dict}, stripped)
+    baseline.dump(config)
+
+    dataset = DATASETS.build(ours.test_dataloader.dataset)
+    image = dataset.get_data_info(0)['img_path']
+    expected = inference_model(
+        init_model(ours, str(checkpoint), device='cpu'), image
+    )
+    found = inference_model(
+        init_model(str(config), str(stripped), device='cpu'), image
+    )
+    for key in ('seg_logits', 'pred_sem_seg'):
+        assert torch.equal(found.get(key).data, expected.get(key).data), key
+    inferencer = MMSegInferencer(
+        model=str(config), weights=str(stripped), device='cpu'
+    )
+    np.testing.assert_array_equal(
+        inferencer(image)['predictions'],
+        expected.pred_sem_seg.data[0].numpy(),
+    )
+
+
+def small_config(kind, name, root):
+    cfg = load(kind, name)
+    options = small_options(kind, name, root)
+    options = {
+        k: str(v) if isinstance(v, Path) else v for k, v in options.items()
+    }
+    cfg.merge_from_dict(options)
+    # The one that inference_model reads.
+    cfg.test_pipeline = cfg.test_dataloader.dataset.pipeline
+    return cfg
 
 
 @pytest.mark.parametrize('data', DATA)

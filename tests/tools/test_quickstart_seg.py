@@ -76,9 +76,10 @@ def test_quickstart_trains_tests_and_reports(
         # Pole, fence, pedestrian and bicyclist, by the config's counts.
         rare = np.nanmean(iou[[2, 7, 9, 10]])
         assert metrics['rare_mIoU'] == pytest.approx(rare, abs=0.02)
-        *_, row = (x for x in shown.splitlines() if x.startswith(label))
+        lines = [line.split() for line in shown.splitlines()]
+        (row,) = (line for line in lines if line[:1] == [label])
         cells = [f'{metrics[key]:.1f}' for key in ('mIoU', 'rare_mIoU')]
-        assert row.split()[1:3] == cells
+        assert row[1:3] == cells
     assert imread(results / 'classes.png').min() < 0.5
 
     before = {p: p.stat().st_mtime_ns for p in results.glob('*/seed0/*')}
