@@ -7,7 +7,6 @@ import math
 from typing import Optional
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .labels import class_index
@@ -43,7 +42,9 @@ def dense_loss(
 
     num_classes = centers.shape[1]
     anchor_class = class_index(labels, ignore_index)
-    target = F.one_hot(anchor_class, num_classes).to(features.dtype)
+    # Not by one_hot, which some versions of PyTorch make wait for a device.
+    classes = torch.arange(num_classes, device=features.device)
+    target = (anchor_class[:, None] == classes).to(features.dtype)
     if label_smoothing > 0:
         others = (1 - target) * label_smoothing / (num_classes - 1)
         target = target * (1 - label_smoothing) + others

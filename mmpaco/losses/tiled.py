@@ -1,21 +1,13 @@
-"""The loss without its N x M matrix of similarities.
-
-The matrix is made a few rows at a time, once in the forward pass and once more
-in the backward pass, so memory is linear in the rows.
-"""
+"""The loss without its N x (N + M) matrix of similarities."""
 
 import math
-from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Optional
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from .contrast import contrast_logsumexp
 from .labels import class_index, is_counted
-
-# Similarities held at a time: 4 MiB in float32, which a CPU's cache holds.
-_TILE_ELEMENTS = 2**20
 
 
 def tiled_loss(
@@ -76,99 +68,3 @@ def tiled_loss(
     return log_z - (beta * center_part + alpha * positive_part) / (
         beta + alpha * num_positives
     )
-
-
-def contrast_logsumexp(
-    features: Tensor,
-    extra_features: Optional[Tensor],
-    temperature: float,
-    tile_elements: int = _TILE_ELEMENTS,
-) -> Tensor:
-    """Log of the summed exponentials of each anchor's similarities.
-
-    ``out_i = log sum_j exp(<f_i, g_j> / temperature)``, where g runs over
-    all other anchors and all extra rows.
-
-    Args:
-        features (Tensor): Anchors f of shape (N, D).
-        extra_features (Tensor, optional): More contrasts, of shape (M, D).
-        temperature (float): What divides the similarities.
-        tile_elements (int): Similarities held at a time; at least one row of
-            them is.
-
-    Returns:
-        Tensor: Shape (N, ); minus infinity where an anchor has no contrast.
-    """
-    columns = features.shape[0]
-    if extra_features is not None:
-        columns += extra_features.shape[0]
-    tile_rows = max(1, tile_elements // max(1, columns))
-    out: Tensor = _ContrastLogSumExp.apply(
-        features, extra_features, temperature, tile_rows
-    )
-    return out
-
-
-def _tiles(num_rows: int, tile_rows: int) -> Iterator[slice]:
-    for start in range(0, num_rows, tile_rows):
-        yield slice(start, min(start + tile_rows, num_rows))
-
-
-def _own_similarities(
-    features: Tensor, tile: slice, temperature: float
-) -> Tensor:
-    similarities = (features[tile] / temperature) @ features.t()
-    similarities.diagonal(tile.start).fill_(-math.inf)
-    return similarities
-
-
-class _ContrastLogSumExp(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        features: Tensor,
-        extra: Optional[Tensor],
-        temperature: float,
-        tile_rows: int,
-    ) -> Tensor:
-        out = features.new_empty(features.shape[0])
-        for tile in _tiles(features.shape[0], tile_rows):
-            rows = features[tile] / temperature
-            out[tile] = _own_similarities(
-                features, tile, temperature
-            ).logsumexp(1)
-            if extra is not None and extra.shape[0] > 0:
-                out[tile] = torch.logaddexp(
-                    out[tile], (rows @ extra.t()).logsumexp(1)
-                )
-        ctx.save_for_backward(features, extra, out)
-        ctx.temperature = temperature
-        ctx.tile_rows = tile_rows
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any, grad: Tensor
-    ) -> tuple[Optional[Tensor], Optional[Tensor], None, None]:
-        features, extra, out = ctx.saved_tensors
-        wants_features, wants_extra = ctx.needs_input_grad[:2]
-        # An anchor without contrasts has probabilities of zero, not of nan.
-        out = out.masked_fill(out == -math.inf, 0).unsqueeze(1)
-        scale = (grad / ctx.temperature).unsqueeze(1)
-        grad_features = torch.zeros_like(features) if wants_features else None
-        grad_extra = torch.zeros_like(extra) if wants_extra else None
-        for tile in _tiles(features.shape[0], ctx.tile_rows):
-            if grad_features is not None:
-                weights = _own_similarities(features, tile, ctx.temperature)
-                weights = weights.sub_(out[tile]).exp_().mul_(scale[tile])
-                grad_features[tile].addmm_(weights, features)
-                grad_features.addmm_(weights.t(), features[tile])
-            if extra is not None and extra.shape[0] > 0:
-                weights = (features[tile] / ctx.temperature) @ extra.t()
-                weights = weights.sub_(out[tile]).exp_().mul_(scale[tile])
-                if grad_features is not None:
-                    grad_features[tile].addmm_(weights, extra)
-                if grad_extra is not None:
-                    grad_extra.addmm_(weights.t(), features[tile])
-        return grad_features, grad_extra, None, None

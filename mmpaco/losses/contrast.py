@@ -1,0 +1,244 @@
+"""The part of log Z that sees all pairs, without the matrix of all pairs.
+
+Similarities are made a tile at a time, in the forward pass and again where a
+gradient needs them, so memory is linear in the rows. Of anchors against
+themselves only the tiles above the diagonal are made: each serves its rows and
+its columns, which takes two products of N x N x D instead of three.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Optional
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+# Similarities held at a time. Two such tiles stay in the cache of a processor;
+# a device wants larger ones, since each operation has to be launched.
+_HOST_TILE, _DEVICE_TILE = 2**18, 2**24
+# Similarities at which exponentials, their sums and reciprocals all stay well
+# within the range of float32 (88).
+_MAX_SIMILARITY = 40.0
+_LOG2_E = math.log2(math.e)
+
+# torch 2.1 cannot compile the loss anyway (docs/performance.md).
+_is_compiling = getattr(torch.compiler, 'is_compiling', lambda: False)
+
+
+def contrast_logsumexp(
+    features: Tensor,
+    extra_features: Optional[Tensor],
+    temperature: float,
+    tile_elements: Optional[int] = None,
+) -> Tensor:
+    """Log of the summed exponentials of each anchor's similarities.
+
+    ``out_i = log sum_j exp(<f_i, g_j> / temperature)``, where g runs over
+    all other anchors and all extra rows.
+
+    Args:
+        features (Tensor): Anchors f of shape (N, D).
+        extra_features (Tensor, optional): More contrasts, of shape (M, D).
+        temperature (float): What divides the similarities.
+        tile_elements (int, optional): Similarities held at a time. Defaults
+            to what suits the device.
+
+    Returns:
+        Tensor: Shape (N, ); minus infinity where an anchor has no contrast.
+    """
+    if tile_elements is None:
+        tile_elements = _HOST_TILE if features.is_cpu else _DEVICE_TILE
+    shape = _tile_shape(tile_elements)
+    is_bounded = _is_bounded(features, extra_features, temperature)
+
+    def against(contrasts: Tensor, excludes_self: bool) -> Tensor:
+        needs_mean = torch.is_grad_enabled() and features.requires_grad
+        found: Tensor = _RowContrast.apply(
+            *(features, contrasts, temperature, shape),
+            *(is_bounded, excludes_self, needs_mean),
+        )
+        return found
+
+    if is_bounded:
+        out: Tensor = _SymmetricContrast.apply(features, temperature, shape)
+    else:
+        out = against(features, True)
+    if extra_features is not None and extra_features.shape[0] > 0:
+        out = torch.logaddexp(out, against(extra_features, False))
+    return out
+
+
+def _is_bounded(
+    features: Tensor, extra_features: Optional[Tensor], temperature: float
+) -> bool:
+    """Tell whether exponentials of similarities are safe without a shift.
+
+    Unit rows are at most 1 / temperature similar. Whether rows are longer is
+    read where nobody has to wait for it; elsewhere they are trusted not to
+    be.
+    """
+    longest = 1.0
+    for rows in (features, extra_features):
+        if rows is not None and rows.shape[0] > 0 and _is_readable(rows):
+            longest = max(longest, float(rows.detach().norm(dim=1).max()))
+    return longest**2 / temperature <= _MAX_SIMILARITY
+
+
+def _is_readable(tensor: Tensor) -> bool:
+    # Fake tensors, which have no values, are of a type of their own.
+    plain = type(tensor) in (Tensor, torch.nn.Parameter)
+    return plain and tensor.is_cpu and not _is_compiling()
+
+
+def _tile_shape(elements: int) -> tuple[int, int]:
+    # Long tiles waste less on the diagonal than square ones.
+    rows = max(1, math.isqrt(elements // 4))
+    return rows, max(1, elements // rows)
+
+
+def _parts(start: int, stop: int, size: int) -> Iterator[slice]:
+    for first in range(start, stop, size):
+        yield slice(first, min(first + size, stop))
+
+
+def _upper_tiles(
+    features: Tensor, temperature: float, shape: tuple[int, int]
+) -> Iterator[tuple[slice, slice, int, Tensor]]:
+    """Exponentials of the tiles on and above the diagonal.
+
+    Yields:
+        The rows, the columns, how many of these, the first ones, are the
+        rows themselves, and the tile, zero on the diagonal.
+    """
+    num_rows = features.shape[0]
+    scaled = features * (_LOG2_E / temperature)
+    buffer = features.new_empty(shape[0] * shape[1])
+    for rows in _parts(0, num_rows, shape[0]):
+        for columns in _parts(rows.start, num_rows, shape[1]):
+            height = rows.stop - rows.start
+            width = columns.stop - columns.start
+            tile = buffer[: height * width].view(height, width)
+            torch.mm(scaled[rows], features[columns].t(), out=tile)
+            # exp2 takes half of the time of exp.
+            tile.exp2_()
+            is_first = columns.start == rows.start
+            if is_first:
+                tile.diagonal().zero_()
+            yield rows, columns, height if is_first else 0, tile
+
+
+class _SymmetricContrast(torch.autograd.Function):
+    """Each anchor against all others, if similarities are bounded."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, temperature: float, shape: tuple[int, int]
+    ) -> Tensor:
+        sums = features.new_zeros(features.shape[0])
+        for rows, columns, own, tile in _upper_tiles(
+            features, temperature, shape
+        ):
+            sums[rows] += tile.sum(1)
+            sums[columns][own:] += tile[:, own:].sum(0)
+        out = sums.log()
+        ctx.save_for_backward(features, out)
+        ctx.temperature = temperature
+        ctx.shape = shape
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, grad: Tensor
+    ) -> tuple[Optional[Tensor], None, None]:
+        features, out = ctx.saved_tensors
+        # An anchor without contrasts has probabilities of zero, not of nan.
+        factor = (grad / ctx.temperature) * (-out).exp()
+        factor = factor.masked_fill(out == -math.inf, 0)
+        found = torch.zeros_like(features)
+        for rows, columns, own, tile in _upper_tiles(
+            features, ctx.temperature, ctx.shape
+        ):
+            tile *= factor[rows, None] + factor[columns]
+            found[rows].addmm_(tile, features[columns])
+            found[columns][own:].addmm_(tile[:, own:].t(), features[rows])
+        return found, None, None
+
+
+class _RowContrast(torch.autograd.Function):
+    """Each anchor against rows that are given, whatever the similarities.
+
+    Where they are not bounded, exponentials are taken of what they differ
+    from the largest similarity of the anchor so far.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        contrasts: Tensor,
+        temperature: float,
+        shape: tuple[int, int],
+        is_bounded: bool,
+        excludes_self: bool,
+        needs_mean: bool,
+    ) -> Tensor:
+        scaled = features * (_LOG2_E / temperature)
+        largest = features.new_full((features.shape[0], 1), -math.inf)
+        sums = torch.zeros_like(largest)
+        # Of the contrasts, weighted with their probabilities: the gradient.
+        mean = torch.zeros_like(features) if needs_mean else None
+        for rows in _parts(0, features.shape[0], shape[0]):
+            for columns in _parts(0, contrasts.shape[0], shape[1]):
+                tile = scaled[rows] @ contrasts[columns].t()
+                if excludes_self:
+                    offset = rows.start - columns.start
+                    tile.diagonal(offset).fill_(-math.inf)
+                if not is_bounded:
+                    before = largest[rows].clone()
+                    torch.maximum(
+                        before, tile.amax(1, True), out=largest[rows]
+                    )
+                    shift = largest[rows]
+                    shift = shift.masked_fill(shift == -math.inf, 0)
+                    tile -= shift
+                    before = (before - shift).exp2_()
+                    sums[rows] *= before
+                    if mean is not None:
+                        mean[rows] *= before
+                tile.exp2_()
+                sums[rows] += tile.sum(1, True)
+                if mean is not None:
+                    mean[rows].addmm_(tile, contrasts[columns])
+        out = sums.log()
+        if not is_bounded:
+            out += largest / _LOG2_E
+        if mean is not None:
+            mean /= sums.masked_fill(sums == 0, 1)
+        ctx.save_for_backward(features, contrasts, out, mean)
+        ctx.temperature = temperature
+        ctx.shape = shape
+        ctx.excludes_self = excludes_self
+        return out.squeeze(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Optional[Tensor], ...]:
+        features, contrasts, out, mean = ctx.saved_tensors
+        scale = (grad / ctx.temperature).unsqueeze(1)
+        of_features = None if mean is None else mean * scale
+        of_contrasts = None
+        if ctx.needs_input_grad[1]:
+            out = out.masked_fill(out == -math.inf, 0) * _LOG2_E
+            of_contrasts = torch.zeros_like(contrasts)
+            scaled = features * (_LOG2_E / ctx.temperature)
+            for rows in _parts(0, features.shape[0], ctx.shape[0]):
+                for columns in _parts(0, contrasts.shape[0], ctx.shape[1]):
+                    tile = scaled[rows] @ contrasts[columns].t()
+                    if ctx.excludes_self:
+                        offset = rows.start - columns.start
+                        tile.diagonal(offset).fill_(-math.inf)
+                    tile.sub_(out[rows]).exp2_().mul_(scale[rows])
+                    of_contrasts[columns].addmm_(tile.t(), features[rows])
+        return (of_features, of_contrasts, *[None] * 5)
