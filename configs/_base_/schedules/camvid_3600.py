@@ -1,4 +1,4 @@
-max_iters = 1800
+max_iters = 3600
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=5e-4),
