@@ -6,12 +6,15 @@ reports is what a user gets by calling the tools by hand.
 :mod:`mmpaco.engine.comparison_report` makes tables and pictures of it.
 """
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -170,6 +173,21 @@ class _Job:
                 self.process.wait()
 
 
+@contextlib.contextmanager
+def _exit_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, so that no process is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(
+        signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
+    )
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_all(
     runs: Sequence[Run], tools_dir: PathLike, jobs: int = 2, threads: int = 1
 ) -> None:
@@ -179,7 +197,7 @@ def run_all(
     its last checkpoint; a run whose merged config has changed is repeated
     from scratch. A change of code is not noticed: remove the directory of
     the run. A failing run does not keep the others from being finished. An
-    interrupt ends all processes.
+    interrupt or a SIGTERM ends all processes.
 
     Args:
         runs: From :func:`plan_runs`.
@@ -209,7 +227,7 @@ def run_all(
     active: list[_Job] = []
     failed: list[Run] = []
     try:
-        with display.bars:
+        with _exit_on_sigterm(), display.bars:
             while waiting or active:
                 while waiting and len(active) < jobs:
                     job = _Job(waiting.pop(0), Path(tools_dir), threads)

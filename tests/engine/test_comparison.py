@@ -206,8 +206,8 @@ def test_pictures_can_be_read(runs, tmp_path):
     assert 0.5 < curves[:, 780:].mean() < 1
 
 
-def interrupt_training(run, work):
-    """Send Ctrl-C to a comparison once it has written a checkpoint."""
+def interrupt_training(run, work, number=signal.SIGINT):
+    """Send a signal to a comparison once it has written a checkpoint."""
     code = (
         # A shell that runs the tests in the background ignores Ctrl-C.
         'import signal\n'
@@ -227,7 +227,7 @@ def interrupt_training(run, work):
         except FileNotFoundError:
             pass
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(30) != 0
 
 
@@ -277,6 +277,16 @@ def test_changed_run_is_repeated_and_interrupted_one_resumed(second):
     assert steps == sorted(set(steps))
     assert steps[0] == 2 and steps[-1] == 90 * 7 - 1
     assert second.long.record['iterations'] == 90 * 7
+
+
+def test_no_training_outlives_a_comparison_that_is_killed(here):
+    (run,) = plan(here, [0], 'killed', Long='long')
+    interrupt_training(run, here / 'killed', signal.SIGTERM)
+    assert not run.trained
+    # Who else would go on writing to the log of an orphan?
+    size = run.log.stat().st_size
+    time.sleep(2)
+    assert run.log.stat().st_size == size
 
 
 def test_foreign_directory_is_left_alone(here, tmp_path):
