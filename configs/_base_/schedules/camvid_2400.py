@@ -1,4 +1,4 @@
-max_iters = 3600
+max_iters = 2400
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=5e-4),
