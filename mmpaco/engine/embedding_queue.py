@@ -126,6 +126,34 @@ class EmbeddingQueue(nn.Module):
         self.pointer.fill_(pointer)
         self.filled.fill_(filled)
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        # All or nothing: the pointer of another queue would show rows that
+        # were never appended.
+        for name, mine in self.named_buffers():
+            theirs = state_dict.get(prefix + name)
+            if theirs is not None and theirs.shape != mine.shape:
+                error_msgs.append(
+                    f'size mismatch for {prefix}{name}: the checkpoint has '
+                    f'{tuple(theirs.shape)}, the model {tuple(mine.shape)}; '
+                    'the queue stays as it was'
+                )
+                return
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
         self._position = None

@@ -5,6 +5,7 @@ from typing import Any, Optional
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 
 from mmpaco.registry import HOOKS
 
@@ -20,7 +21,57 @@ class PaCoQueueHook(Hook):
     checkpointing) enqueues nothing twice. The order in the queue is: rank 0
     first, each rank's keys in the order of its batch; so all ranks hold the
     same queue. Works without a queue too, and then does nothing.
+
+    A run that is resumed must have the model of its checkpoint: mmengine
+    would start a tensor of another shape afresh, with no more than a line in
+    the log.
+
+    Args:
+        reset_queue (bool): Whether to leave the queue of a checkpoint out,
+            and start with an empty one: for a resumed run whose queue has
+            another length on purpose. Defaults to False.
     """
+
+    def __init__(self, reset_queue: bool = False) -> None:
+        self.reset_queue = reset_queue
+
+    def after_load_checkpoint(
+        self, runner: Runner, checkpoint: dict[str, Any]
+    ) -> None:
+        """Check the checkpoint against the model, before it is loaded.
+
+        Args:
+            runner (Runner): The runner.
+            checkpoint (dict): The checkpoint, whose keys of queues are
+                removed if ``reset_queue``.
+
+        Raises:
+            ValueError: If the run is resumed and shapes differ.
+        """
+        model = _unwrapped(runner.model)
+        states = checkpoint.get('state_dict', checkpoint)
+        if self.reset_queue:
+            for name, module in model.named_modules():
+                if isinstance(module, EmbeddingQueue):
+                    for key in module.state_dict(prefix=f'{name}.'):
+                        states.pop(key, None)
+        # A checkpoint that is not resumed may be of another model.
+        if not runner._resume:
+            return
+        differing = [
+            f'{key}: {tuple(states[key].shape)} and {tuple(mine.shape)}'
+            for key, mine in model.state_dict().items()
+            if key in states and states[key].shape != mine.shape
+        ]
+        if differing:
+            raise ValueError(
+                'the run to be resumed had another model; shapes in its '
+                'checkpoint and now: '
+                + '; '.join(differing)
+                + '. Resume with the config of the checkpoint; to start a '
+                "queue of another shape afresh, use dict(type='mmpaco."
+                "PaCoQueueHook', reset_queue=True)"
+            )
 
     def before_train(self, runner: Runner) -> None:
         """Find the queues of the model.
@@ -32,9 +83,7 @@ class PaCoQueueHook(Hook):
             ValueError: If the head wants several views of an image and the
                 data preprocessor does not make them.
         """
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = _unwrapped(runner.model)
         self._queues: list[EmbeddingQueue] = [
             m for m in model.modules() if isinstance(m, EmbeddingQueue)
         ]
@@ -67,3 +116,9 @@ class PaCoQueueHook(Hook):
         """
         for queue in self._queues:
             queue.append(*gather_rows(*queue.take_staged()))
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    if is_model_wrapper(model):
+        model = model.get_submodule('module')
+    return model

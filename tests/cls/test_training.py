@@ -72,6 +72,59 @@ def test_interrupted_run_continues_with_queue_and_prior(mnist_config):
     assert torch.equal(queue.rows[kept], before['head.queue.rows'][kept])
 
 
+@pytest.mark.parametrize(
+    'key, value, name, shapes',
+    [
+        ('queue_length', 900, 'head.queue.rows', '(1500, 128) and (900, 128)'),
+        (
+            'projector',
+            dict(out_channels=32),
+            'head.queue.rows',
+            '(1500, 128) and (1500, 32)',
+        ),
+        ('num_classes', 12, 'head.fc.weight', '(10, 120) and (12, 120)'),
+    ],
+)
+def test_resuming_another_model_is_refused(
+    mnist_config, key, value, name, shapes
+):
+    cfg = mnist_config(GPACO)
+    cfg.model.head.queue_length = 1500
+    train(cfg)
+
+    cfg = mnist_config(GPACO)
+    cfg.model.head.queue_length = 1500
+    cfg.model.head[key] = value
+    cfg.resume = True
+    with pytest.raises(ValueError, match='reset_queue=True') as error:
+        Runner.from_cfg(cfg).load_or_resume()
+    assert f'{name}: {shapes}' in str(error.value)
+
+
+def test_queue_of_another_length_starts_afresh_on_demand(mnist_config):
+    cfg = mnist_config(GPACO)
+    cfg.model.head.queue_length = 1500
+    weights = train(cfg).model.state_dict()
+
+    cfg = mnist_config(GPACO)
+    cfg.model.head.queue_length = 700
+    cfg.custom_hooks = [
+        dict(type='mmpaco.ClassPriorHook'),
+        dict(type='mmpaco.PaCoQueueHook', reset_queue=True),
+    ]
+    cfg.train_cfg.max_epochs = 2
+    cfg.resume = True
+    runner = Runner.from_cfg(cfg)
+    runner.load_or_resume()
+    queue = head_of(runner).queue
+    assert len(queue.contents()[0]) == 0
+    for name, value in runner.model.state_dict().items():
+        if '.queue.' not in name:
+            assert torch.equal(value, weights[name]), name
+    runner.train()
+    assert int(queue.filled) == 700
+
+
 def test_missing_queue_hook_raises_and_names_it(mnist_config):
     cfg = mnist_config(PACO)
     cfg.custom_hooks = [dict(type='mmpaco.ClassPriorHook')]

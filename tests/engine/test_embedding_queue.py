@@ -53,6 +53,23 @@ def test_queue_holds_what_a_deque_holds(length, steps):
             assert labels.tolist() == [int(label) for _, label in expected]
 
 
+@pytest.mark.parametrize(
+    'length, channels', [(5, CHANNELS), (4, CHANNELS + 1)]
+)
+def test_a_queue_of_another_shape_is_not_loaded_in_part(length, channels):
+    """Else the pointer would show rows that nobody appended."""
+    saved = EmbeddingQueue(length, channels)
+    saved.append(torch.ones(3, channels), torch.tensor([1, 2, 3]))
+    queue = EmbeddingQueue(4, CHANNELS)
+    queue.append(*keys(2, 0))
+    before = copy.deepcopy(queue.state_dict())
+    with pytest.raises(RuntimeError, match=f'rows.*{length}, {channels}'):
+        queue.load_state_dict(saved.state_dict())
+    for name, value in queue.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert len(queue.contents()[0]) == 2
+
+
 def test_unfilled_rows_are_never_shown():
     queue = EmbeddingQueue(10, CHANNELS)
     assert queue.contents()[0].shape == (0, CHANNELS)
