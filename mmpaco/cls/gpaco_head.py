@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import torch
+from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.models.heads import LinearClsHead
@@ -11,6 +12,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmpaco.engine import EmbeddingQueue
+from mmpaco.engine.distributed import gather_rows, other_rows
 from mmpaco.losses import ClassPrior, PaCoLoss
 from mmpaco.registry import MODELS
 
@@ -44,6 +46,10 @@ class GPaCoHead(LinearClsHead):
             the queue. Defaults to 2.
         class_prior (bool): Whether the log prior shifts the center logits:
             for long-tailed sets yes, for balanced ones no. Defaults to True.
+        gather (bool): Whether the rows of all ranks are contrasts, with
+            gradients to them. Else those of this rank are, and the queue,
+            which holds the keys of all ranks in either case. Defaults to
+            False, as in the release.
         init_cfg (dict, optional): Initialisation. Defaults to that of
             ``LinearClsHead`` for the classifier alone.
         **kwargs: Other arguments of ``LinearClsHead``.
@@ -63,6 +69,7 @@ class GPaCoHead(LinearClsHead):
         queue_length: int = 8192,
         num_views: int = 2,
         class_prior: bool = True,
+        gather: bool = False,
         init_cfg: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
@@ -89,6 +96,7 @@ class GPaCoHead(LinearClsHead):
                 f'num_views must be positive, but got {num_views}'
             )
         self.num_views = num_views
+        self.gather = gather
         self.projector = MODELS.build(
             {
                 'type': 'mmpaco.Projector',
@@ -141,7 +149,13 @@ class GPaCoHead(LinearClsHead):
             new_keys = embeddings[-num_images:], labels[-num_images:]
         else:
             new_keys = keys, labels
-            contrasts.append(new_keys)
+            contrasts.append(
+                tuple(gather_rows(*new_keys)) if self.gather else new_keys
+            )
+        weight = 1.0
+        if self.gather:
+            *others, weight = other_rows(embeddings, labels)
+            contrasts.append(tuple(others))
         if self.queue is not None:
             contrasts.append(self.queue.contents())
         extra_features, extra_labels = (
@@ -151,16 +165,15 @@ class GPaCoHead(LinearClsHead):
         )
         class_counts = None if self.prior is None else self.prior()
         self._report(len(labels) + (0 if keys is None else len(keys)))
-        losses = dict(
-            loss=self.loss_module(
-                embeddings,
-                labels,
-                logits,
-                extra_features,
-                extra_labels,
-                class_counts,
-            )
+        loss = self.loss_module(
+            embeddings,
+            labels,
+            logits,
+            extra_features,
+            extra_labels,
+            class_counts,
         )
+        losses = dict(loss=loss * weight)
         if self.queue is not None and self.training:
             self.queue.stage(*new_keys)
         if self.cal_acc:
@@ -235,7 +248,7 @@ class GPaCoHead(LinearClsHead):
             return
         self._is_reported = True
         counts = self.prior.class_counts.float()
-        contrasts = num_rows - 1
+        contrasts = num_rows * (get_world_size() if self.gather else 1) - 1
         if self.queue is not None:
             contrasts += self.queue.length
         alpha = self.loss_module.alpha

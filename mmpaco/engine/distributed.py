@@ -1,8 +1,27 @@
 """Gathering rows whose number differs between ranks."""
 
+from typing import Any
+
 import torch
-from mmengine.dist import all_gather, get_world_size
+from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def gather_sizes(tensor: Tensor) -> list[int]:
+    """Give the number of rows of each rank.
+
+    Args:
+        tensor (Tensor): Rows of this rank.
+
+    Returns:
+        list[int]: By rank, the same on all ranks.
+    """
+    if get_world_size() == 1:
+        return [len(tensor)]
+    num_rows = torch.tensor([len(tensor)], device=tensor.device)
+    sizes: list[int] = torch.cat(all_gather(num_rows)).tolist()
+    return sizes
 
 
 def gather_rows(*tensors: Tensor) -> list[Tensor]:
@@ -10,22 +29,67 @@ def gather_rows(*tensors: Tensor) -> list[Tensor]:
 
     Args:
         *tensors (Tensor): Tensors with the same number of rows on this rank;
-            other ranks may have another number.
+            other ranks may have another number. Gradients end here.
 
     Returns:
         list[Tensor]: The same on all ranks. In one process, the inputs.
     """
     if get_world_size() == 1:
         return list(tensors)
-    num_rows = tensors[0].new_tensor([len(tensors[0])], dtype=torch.int64)
-    sizes = torch.cat(all_gather(num_rows)).tolist()
+    sizes = gather_sizes(tensors[0])
     gathered = []
     for tensor in tensors:
         # Collectives want one shape: pad to the longest, then cut.
         padded = tensor.new_zeros(max(sizes), *tensor.shape[1:])
-        padded[: len(tensor)] = tensor
+        padded[: len(tensor)] = tensor.detach()
         parts = all_gather(padded)
         gathered.append(
             torch.cat([part[:size] for part, size in zip(parts, sizes)])
         )
     return gathered
+
+
+class _OtherRows(torch.autograd.Function):
+    """Rows of the other ranks, to which the gradients go back."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, start: int) -> Tensor:
+        (gathered,) = gather_rows(rows)
+        ctx.own = start, start + len(rows)
+        return torch.cat([gathered[:start], gathered[start + len(rows) :]])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        start, stop = ctx.own
+        own = grad.new_zeros(stop - start, *grad.shape[1:])
+        whole = torch.cat([grad[:start], own, grad[start:]])
+        all_reduce(whole, 'sum')
+        return whole[start:stop], None
+
+
+def other_rows(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, float]:
+    """Give the rows of all other ranks, with gradients to them.
+
+    The gradient of a rank's own rows is the sum of what all ranks ask of
+    them, so every rank must run its backward.
+
+    Args:
+        rows (Tensor): Rows of this rank, of shape (N, D).
+        labels (Tensor): Their classes, of shape (N, ).
+
+    Returns:
+        tuple[Tensor, Tensor, float]: The rows of the other ranks, in their
+        order, their classes, and the factor by which to multiply the mean
+        over this rank's rows, so that the mean over ranks is that over rows.
+    """
+    sizes = gather_sizes(rows)
+    rank = get_rank()
+    start, stop = sum(sizes[:rank]), sum(sizes[: rank + 1])
+    (all_labels,) = gather_rows(labels)
+    others: Tensor = _OtherRows.apply(rows, start)
+    return (
+        others,
+        torch.cat([all_labels[:start], all_labels[stop:]]),
+        len(sizes) * len(rows) / max(1, sum(sizes)),
+    )
