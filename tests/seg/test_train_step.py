@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from mmengine.config import Config
 
 TOOL = Path(__file__).parents[2] / 'tools/benchmarks/train_step.py'
@@ -46,10 +47,15 @@ def test_it_times_two_configs_and_measures_their_memory(
     )
     assert out.returncode == 0, out.stderr[-3000:]
     found = re.search(
-        r'baseline +median [\d.]+ s of 3 steps .* (\d+) MiB\n'
-        r'gpaco +median [\d.]+ s of 3 steps .* (\d+) MiB\n'
-        r'gpaco / baseline: [\d.]+ in time, [\d.]+ in memory',
+        r'baseline +median [\d.]+ s of 3 .* (\d+) MiB\n'
+        r'gpaco +median ([\d.]+) s of 3 .* (\d+) MiB\n'
+        r'loss +median ([\d.]+) s of 3 .*\n'
+        r'gpaco / baseline: [\d.]+ in time, [\d.]+ in memory; .* '
+        r'take ([\d.]+) % of a gpaco step',
         out.stdout,
     )
     assert found, out.stdout
-    assert 0 < int(found.group(1)) < int(found.group(2))
+    baseline, step, gpaco, loss, share = map(float, found.groups())
+    assert 0 < baseline < gpaco
+    assert 0 < loss < step
+    assert share == pytest.approx(100 * loss / step, abs=1)
