@@ -22,5 +22,7 @@ model = dict(
     auxiliary_head=dict(num_classes=11, norm_cfg=norm_cfg),
 )
 
-default_hooks = dict(checkpoint=dict(interval=600, max_keep_ckpts=1))
+# mmengine removes the oldest checkpoint before it writes the new one: of one
+# alone, nothing would be left if the run was killed there.
+default_hooks = dict(checkpoint=dict(interval=600, max_keep_ckpts=2))
 env_cfg = dict(cudnn_benchmark=False)
