@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 # Similarities held at a time. Two such tiles stay in the cache of a processor;
 # a device wants larger ones, since each operation has to be launched.
-_HOST_TILE, _DEVICE_TILE = 2**18, 2**24
+_HOST_TILE, _DEVICE_TILE = 2**18, 2**22
 # Similarities at which exponentials, their sums and reciprocals all stay well
 # within the range of float32 (88).
 _MAX_SIMILARITY = 40.0
