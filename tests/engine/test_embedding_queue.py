@@ -1,12 +1,20 @@
 """The queue against a deque, and through a checkpoint."""
 
 import copy
+import io
 from collections import deque
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from mmpaco.engine import EmbeddingQueue
 
@@ -19,38 +27,69 @@ def keys(num_rows, seed):
     return rows, torch.randint(0, 9, (num_rows,), generator=generator)
 
 
-def oldest_first(queue):
-    """What a queue holds, unrolled."""
-    rows, labels = queue.contents()
-    start = int(queue.pointer) if len(labels) == queue.length else 0
-    return rows.roll(-start, 0), labels.roll(-start, 0)
+class QueueMachine(RuleBasedStateMachine):
+    """A queue and a deque that are told the same."""
+
+    @initialize(length=st.integers(1, 7))
+    def make(self, length):
+        self.queue = EmbeddingQueue(length, CHANNELS)
+        self.deque = deque(maxlen=length)
+
+    @rule(
+        sizes=st.lists(st.integers(0, 12), min_size=1, max_size=3),
+        seed=st.integers(0, 999),
+    )
+    def append(self, sizes, seed):
+        """Batches of one rank or more, also larger than the queue."""
+        parts = [keys(size, seed + i) for i, size in enumerate(sizes)]
+        rows, labels = (torch.cat(x) for x in zip(*parts))
+        self.queue.append(rows, labels)
+        self.deque.extend(
+            (row / row.norm(), int(label)) for row, label in zip(rows, labels)
+        )
+
+    @rule(size=st.integers(1, 5))
+    def stage_what_nobody_appends(self, size):
+        self.queue.stage(*keys(size, 0))
+        self.queue.take_staged()
+
+    @rule()
+    def restore_from_a_checkpoint(self):
+        file = io.BytesIO()
+        torch.save(self.queue.state_dict(), file)
+        file.seek(0)
+        self.queue = EmbeddingQueue(self.queue.length, CHANNELS)
+        self.queue.load_state_dict(torch.load(file, weights_only=True))
+
+    @rule()
+    def copy_it(self):
+        self.queue = copy.deepcopy(self.queue)
+
+    @invariant()
+    def both_hold_the_same(self):
+        rows, labels = self.queue.contents()
+        start = (
+            int(self.queue.pointer) if len(rows) == self.queue.length else 0
+        )
+        rows, labels = rows.roll(-start, 0), labels.roll(-start, 0)
+        assert labels.tolist() == [label for _, label in self.deque]
+        if self.deque:
+            expected = torch.stack([row for row, _ in self.deque])
+            torch.testing.assert_close(rows, expected)
 
 
-@settings(max_examples=100, deadline=None)
-@given(
-    st.integers(1, 7),
-    st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=8),
-)
-def test_queue_holds_what_a_deque_holds(length, steps):
-    """Any batch size, also larger than the queue, saved in between or not."""
-    queue = EmbeddingQueue(length, CHANNELS)
-    expected = deque(maxlen=length)
-    for seed, (num_rows, goes_through_a_checkpoint) in enumerate(steps):
-        rows, labels = keys(num_rows, seed)
-        queue.append(rows, labels)
-        for row, label in zip(rows, labels):
-            expected.append((row / row.norm(), label))
-        if goes_through_a_checkpoint:
-            restored = EmbeddingQueue(length, CHANNELS)
-            restored.load_state_dict(copy.deepcopy(queue.state_dict()))
-            queue = restored
-        rows, labels = oldest_first(queue)
-        assert len(rows) == len(expected)
-        if expected:
-            torch.testing.assert_close(
-                rows, torch.stack([row for row, _ in expected])
-            )
-            assert labels.tolist() == [int(label) for _, label in expected]
+TestQueueAgainstADeque = QueueMachine.TestCase
+TestQueueAgainstADeque.settings = settings(max_examples=60, deadline=None)
+
+
+@pytest.mark.slow
+def test_queue_holds_what_a_deque_holds_for_ten_thousand_steps():
+    run_state_machine_as_test(
+        QueueMachine,
+        settings=settings(
+            max_examples=200, stateful_step_count=50, deadline=None
+        ),
+    )
 
 
 @pytest.mark.parametrize(
