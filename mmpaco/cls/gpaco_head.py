@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmpaco.engine import EmbeddingQueue
 from mmpaco.engine.distributed import gather_rows, other_rows
+from mmpaco.engine.nonfinite_guard import NonFiniteGuard, zero_loss
 from mmpaco.losses import ClassPrior, PaCoLoss
 from mmpaco.registry import MODELS
 
@@ -50,6 +51,11 @@ class GPaCoHead(LinearClsHead):
             gradients to them. Else those of this rank are, and the queue,
             which holds the keys of all ranks in either case. Defaults to
             False, as in the release.
+        on_nonfinite (str): 'raise' an error where features, embeddings or
+            scores are not finite, or 'skip' the loss of that step, which
+            leaves the queue as it is and is counted in the log as
+            ``skipped``. To skip, a device is waited for in each step.
+            Defaults to 'raise'.
         init_cfg (dict, optional): Initialisation. Defaults to that of
             ``LinearClsHead`` for the classifier alone.
         **kwargs: Other arguments of ``LinearClsHead``.
@@ -70,6 +76,7 @@ class GPaCoHead(LinearClsHead):
         num_views: int = 2,
         class_prior: bool = True,
         gather: bool = False,
+        on_nonfinite: str = 'raise',
         init_cfg: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
@@ -97,6 +104,7 @@ class GPaCoHead(LinearClsHead):
             )
         self.num_views = num_views
         self.gather = gather
+        self.guard = NonFiniteGuard('GPaCoHead', on_nonfinite)
         self.projector = MODELS.build(
             {
                 'type': 'mmpaco.Projector',
@@ -136,46 +144,34 @@ class GPaCoHead(LinearClsHead):
 
         Raises:
             RuntimeError: If the class prior was not set or nobody put the
-                last keys in the queue; the message names the hook to add.
+                last keys in the queue (the message names the hook to add), or
+                a value is not finite.
             ValueError: If the batch is not made of ``num_views`` views.
         """
         pre_logits = self.pre_logits(feats)
         labels = self._labels(pre_logits, data_samples)
         logits = self.fc(pre_logits)
-        embeddings = self.projector(pre_logits)
-        contrasts = []
+        embeddings = self.projector(self.guard.cleaned(pre_logits))
         if keys is None:
             num_images = self.check_views(data_samples)
             new_keys = embeddings[-num_images:], labels[-num_images:]
         else:
             new_keys = keys, labels
-            contrasts.append(
-                tuple(gather_rows(*new_keys)) if self.gather else new_keys
-            )
-        weight = 1.0
-        if self.gather:
-            *others, weight = other_rows(embeddings, labels)
-            contrasts.append(tuple(others))
-        if self.queue is not None:
-            contrasts.append(self.queue.contents())
-        extra_features, extra_labels = (
-            (torch.cat(x) for x in zip(*contrasts))
-            if contrasts
-            else (None, None)
-        )
-        class_counts = None if self.prior is None else self.prior()
         self._report(len(labels) + (0 if keys is None else len(keys)))
-        loss = self.loss_module(
-            embeddings,
-            labels,
-            logits,
-            extra_features,
-            extra_labels,
-            class_counts,
-        )
-        losses = dict(loss=loss * weight)
-        if self.queue is not None and self.training:
-            self.queue.stage(*new_keys)
+        if self.guard(
+            pre_logits, logits, embeddings, new_keys[0], jointly=self.gather
+        ):
+            losses = dict(loss=zero_loss(self, pre_logits))
+        else:
+            losses = dict(
+                loss=self._contrast(embeddings, labels, logits, keys)
+            )
+            if self.queue is not None and self.training:
+                self.queue.stage(*new_keys)
+        if self.guard.on_nonfinite == 'skip':
+            losses['skipped'] = logits.new_tensor(
+                float(self.guard.num_skipped)
+            )
         if self.cal_acc:
             # These are logits: a right class below zero is right, too.
             accuracy = Accuracy.calculate(
@@ -188,6 +184,41 @@ class GPaCoHead(LinearClsHead):
                 }
             )
         return losses
+
+    def _contrast(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        logits: Tensor,
+        keys: Optional[Tensor],
+    ) -> Tensor:
+        """Contrast with the keys, the rows of other ranks and the queue."""
+        contrasts: list[tuple[Tensor, ...]] = []
+        weight = 1.0
+        if keys is not None:
+            contrasts.append((keys, labels))
+        if self.gather:
+            *others, weight = other_rows(embeddings, labels)
+            contrasts.append(tuple(others))
+            if keys is not None:
+                contrasts[0] = tuple(gather_rows(keys, labels))
+        if self.queue is not None:
+            contrasts.append(self.queue.contents())
+        extra_features, extra_labels = (
+            (torch.cat(x) for x in zip(*contrasts))
+            if contrasts
+            else (None, None)
+        )
+        class_counts = None if self.prior is None else self.prior()
+        loss: Tensor = self.loss_module(
+            embeddings,
+            labels,
+            logits,
+            extra_features,
+            extra_labels,
+            class_counts,
+        )
+        return loss * weight
 
     def _labels(
         self, pre_logits: Tensor, data_samples: Sequence[DataSample]

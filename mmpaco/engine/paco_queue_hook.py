@@ -11,6 +11,7 @@ from mmpaco.registry import HOOKS
 
 from .distributed import gather_rows
 from .embedding_queue import EmbeddingQueue
+from .nonfinite_guard import NonFiniteGuard
 
 
 @HOOKS.register_module()
@@ -87,6 +88,9 @@ class PaCoQueueHook(Hook):
         self._queues: list[EmbeddingQueue] = [
             m for m in model.modules() if isinstance(m, EmbeddingQueue)
         ]
+        self._guards: list[NonFiniteGuard] = [
+            m for m in model.modules() if isinstance(m, NonFiniteGuard)
+        ]
         made = getattr(model.data_preprocessor, 'num_views', 1)
         for name, module in model.named_modules():
             wanted = getattr(module, 'num_views', made)
@@ -113,7 +117,13 @@ class PaCoQueueHook(Hook):
             batch_idx (int): The index of the batch.
             data_batch (dict, optional): The batch.
             outputs (dict, optional): The losses.
+
+        Raises:
+            RuntimeError: If a head met a value that is not finite.
         """
+        # Before a checkpoint is written.
+        for guard in self._guards:
+            guard.check()
         for queue in self._queues:
             queue.append(*gather_rows(*queue.take_staged()))
 

@@ -14,6 +14,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+from mmpaco.engine.nonfinite_guard import NonFiniteGuard, zero_loss
 from mmpaco.losses import ClassPrior, PaCoLoss
 from mmpaco.registry import MODELS
 
@@ -70,6 +71,10 @@ class GPaCoAuxHead(BaseDecodeHead):
             is that of the head. Defaults to the papers' setting,
             ``dict(type='mmpaco.PaCoLoss', alpha=0.01, temperature=0.07)``.
         loss_weight (float): Factor of the loss. Defaults to 1.0.
+        on_nonfinite (str): 'raise' an error where embeddings or scores are
+            not finite, or 'skip' the contrast of that step, which is counted
+            in the log as ``skipped``. To skip, a device is waited for in each
+            step. Defaults to 'raise'.
         class_counts (Sequence[int], optional): Pixels per class in the
             training set, for a class prior. Defaults to None, that is none,
             as in the papers.
@@ -100,6 +105,7 @@ class GPaCoAuxHead(BaseDecodeHead):
         embed_channels: int = 128,
         loss_decode: Optional[dict] = None,
         loss_weight: float = 1.0,
+        on_nonfinite: str = 'raise',
         class_counts: Optional[Sequence[int]] = None,
         ignore_index: Optional[int] = 255,
         dropout_ratio: float = 0.1,
@@ -164,6 +170,7 @@ class GPaCoAuxHead(BaseDecodeHead):
         self.source = source
         self.num_samples = num_samples
         self.loss_weight = loss_weight
+        self.guard = NonFiniteGuard('GPaCoAuxHead', on_nonfinite)
         if source == 'decode_head':
             # DDP would wait for the gradient of centers that nobody uses.
             del self.conv_seg
@@ -238,7 +245,7 @@ class GPaCoAuxHead(BaseDecodeHead):
                 "model=dict(type='mmpaco.GPaCoEncoderDecoder', ...), or set "
                 "source='backbone' in mmpaco.GPaCoAuxHead"
             )
-        embeddings = self.projector(feature)
+        embeddings = self.projector(self.guard.cleaned(feature))
         # Half precision is too coarse for a division by the temperature.
         dtype = torch.promote_types(embeddings.dtype, torch.float32)
         return F.normalize(embeddings.to(dtype), dim=1), logits
@@ -262,6 +269,7 @@ class GPaCoAuxHead(BaseDecodeHead):
         Raises:
             TypeError: If the labels are not integers.
             ValueError: If they do not fit the images or the classes.
+            RuntimeError: If a value is not finite.
         """
         embeddings, logits = seg_logits
         if len(batch_data_samples) != len(embeddings):
@@ -272,7 +280,20 @@ class GPaCoAuxHead(BaseDecodeHead):
         check_label_maps(
             batch_data_samples, self.num_classes, self.ignore_index
         )
-        labels = self._stack_batch_gt(batch_data_samples).squeeze(1).long()
+        if self.guard(embeddings, logits):
+            loss = zero_loss(self)
+        else:
+            loss = self._contrast(embeddings, logits, batch_data_samples)
+        losses = dict(loss_gpaco=loss * self.loss_weight)
+        if self.guard.on_nonfinite == 'skip':
+            losses['skipped'] = loss.new_tensor(float(self.guard.num_skipped))
+        return losses
+
+    def _contrast(
+        self, embeddings: Tensor, logits: Tensor, data_samples: SampleList
+    ) -> Tensor:
+        """Contrast the pixels of each image; the mean over the images."""
+        labels = self._stack_batch_gt(data_samples).squeeze(1).long()
         labels = nearest_labels(labels, embeddings.shape[-2:])
         class_counts = None if self.prior is None else self.prior()
         losses = []
@@ -288,7 +309,7 @@ class GPaCoAuxHead(BaseDecodeHead):
                     class_counts=class_counts,
                 )
             )
-        return dict(loss_gpaco=torch.stack(losses).mean() * self.loss_weight)
+        return torch.stack(losses).mean()
 
     def _sample(self, *maps: Tensor) -> tuple[Tensor, ...]:
         """Draw the same positions, the last axis, of maps of one image."""

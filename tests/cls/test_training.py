@@ -11,7 +11,8 @@ import torch
 
 pytest.importorskip('mmpretrain')
 
-from mmengine.runner import Runner  # noqa: E402
+from mmengine.registry import MODELS  # noqa: E402
+from mmengine.runner import Runner, find_latest_checkpoint  # noqa: E402
 
 from mmpaco.compat import stock_tool  # noqa: E402
 from mmpaco.engine import count_labels  # noqa: E402
@@ -123,6 +124,54 @@ def test_queue_of_another_length_starts_afresh_on_demand(mnist_config):
             assert torch.equal(value, weights[name]), name
     runner.train()
     assert int(queue.filled) == 700
+
+
+@MODELS.register_module()
+class NaNNeck(torch.nn.Module):
+    """Spoils a value of the features in training iteration 6."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, feats):
+        self.calls += self.training
+        feature = feats[-1].flatten(1).clone()
+        if self.training and self.calls == 6:
+            feature[3, 5] = float('nan')
+        return (feature,)
+
+
+def test_a_nan_is_told_with_its_iteration_and_saved_nowhere(mnist_config):
+    cfg = mnist_config(GPACO)
+    cfg.model.neck = dict(type='NaNNeck')
+    cfg.model.head.queue_length = 1500
+    cfg.default_hooks.checkpoint = dict(
+        type='CheckpointHook', by_epoch=False, interval=1
+    )
+    runner = Runner.from_cfg(cfg)
+    with pytest.raises(RuntimeError, match='GPaCoHead: .* in iteration 6'):
+        runner.train()
+    last = find_latest_checkpoint(cfg.work_dir)
+    assert last.endswith('iter_5.pth')
+    for name, value in torch.load(last, weights_only=False)[
+        'state_dict'
+    ].items():
+        assert value.isfinite().all(), name
+
+
+def test_a_nan_is_skipped_and_counted_in_the_log(mnist_config):
+    cfg = mnist_config(GPACO)
+    cfg.model.neck = dict(type='NaNNeck')
+    cfg.model.head.update(queue_length=1500, on_nonfinite='skip')
+    runner = train(cfg)
+    for name, value in runner.model.state_dict().items():
+        assert value.isfinite().all(), name
+    images = len(runner.train_dataloader.dataset)
+    per_batch = cfg.train_dataloader.batch_size
+    assert int(head_of(runner).queue.filled) == images - per_batch
+    skipped = runner.message_hub.get_scalar('train/skipped').data[0]
+    assert list(skipped[4:8]) == [0, 1, 1, 1]
 
 
 def test_missing_queue_hook_raises_and_names_it(mnist_config):
