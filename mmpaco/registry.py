@@ -34,11 +34,18 @@ def _child(parent: root.Registry, *locations: str) -> root.Registry:
 
 MODELS = _child(root.MODELS)
 MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS)
-# Apart from mmpaco.seg, since some versions of mmseg.datasets print when they
-# are imported: looking up a loss or a head should not.
+# Apart from the rooms, since the datasets of some versions of mmpretrain and
+# mmseg print when they are imported: looking up a loss or a head should not.
 DATASETS = _child(
     root.DATASETS,
-    *(['mmpaco.seg.datasets'] if 'mmpaco.seg' in _LOCATIONS else []),
+    *(
+        datasets
+        for room, datasets in (
+            ('mmpaco.cls', 'mmpaco.cls.datasets.image_list'),
+            ('mmpaco.seg', 'mmpaco.seg.datasets'),
+        )
+        if room in _LOCATIONS
+    ),
 )
 HOOKS = _child(root.HOOKS)
 METRICS = _child(root.METRICS)

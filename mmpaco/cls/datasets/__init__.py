@@ -1,4 +1,8 @@
-"""Long-tailed datasets."""
+"""Long-tailed datasets.
+
+Those of ``image_list`` are imported when they are looked up, because they
+import mmpretrain's own datasets, which takes time and prints.
+"""
 
 from .long_tailed import LongTailedDataset
 
