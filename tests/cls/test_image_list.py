@@ -1,4 +1,4 @@
-"""Lists of real images."""
+"""Lists of real images, and the lists of the long-tailed benchmarks."""
 
 import cv2
 import numpy as np
@@ -19,7 +19,12 @@ from mmpretrain.datasets import BaseDataset, KFoldDataset  # noqa: E402
 from torch.utils.data import DataLoader, Subset  # noqa: E402
 
 from mmpaco.cls import LongTailedDataset  # noqa: E402
-from mmpaco.cls.datasets.image_list import ImageListDataset  # noqa: E402
+from mmpaco.cls.datasets.image_list import (  # noqa: E402
+    ImageListDataset,
+    ImageNetLT,
+    INaturalist2018,
+    PlacesLT,
+)
 from mmpaco.cls.datasets.image_list_reader import read_image_list  # noqa: E402
 from mmpaco.engine import count_labels  # noqa: E402
 from mmpaco.registry import DATASETS  # noqa: E402
@@ -301,3 +306,83 @@ def test_image_that_cannot_be_read_is_named(root, kind, backend, workers):
     loader = DataLoader(Subset(dataset, [7]), num_workers=workers)
     with pytest.raises(Exception, match=str(root / name)):
         next(iter(loader))
+
+
+def published(facts, num_classes):
+    """Draw labels that agree with what is published about a list."""
+    largest, smallest = facts.largest or 1000, facts.smallest or 2
+    counts = np.full(num_classes, smallest)
+    spare = facts.images - counts.sum()
+    for label in range(num_classes):
+        added = min(spare, largest - smallest)
+        counts[label] += added
+        spare -= added
+    assert spare == 0
+    return np.repeat(np.arange(num_classes), counts)
+
+
+def write_list(path, labels):
+    # Names as long as those of iNaturalist 2018.
+    path.write_text(
+        ''.join(
+            f'images/{label}/{i:032}.jpg {label}\n'
+            for i, label in enumerate(labels.tolist())
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    'dataset, split, name, total, extremes',
+    (
+        (ImageNetLT, 'train', 'ImageNet_LT_train.txt', 115846, (1280, 5)),
+        (ImageNetLT, 'val', 'ImageNet_LT_val.txt', 20000, (20, 20)),
+        (ImageNetLT, 'test', 'ImageNet_LT_test.txt', 50000, (50, 50)),
+        (PlacesLT, 'train', 'Places_LT_train.txt', 62500, (4980, 5)),
+        (PlacesLT, 'val', 'Places_LT_val.txt', 7300, (20, 20)),
+        (PlacesLT, 'test', 'Places_LT_test.txt', 36500, (100, 100)),
+        (INaturalist2018, 'train', 'iNaturalist18_train.txt', 437513, None),
+        (INaturalist2018, 'val', 'iNaturalist18_val.txt', 24426, (3, 3)),
+    ),
+)
+def test_published_lists_are_told_from_others(
+    tmp_path, dataset, split, name, total, extremes
+):
+    num_classes = {ImageNetLT: 1000, PlacesLT: 365, INaturalist2018: 8142}
+    labels = published(dataset.SPLITS[split], num_classes[dataset])
+    write_list(tmp_path / name, labels)
+    options = dict(
+        type=f'mmpaco.{dataset.__name__}', data_root=str(tmp_path), split=split
+    )
+    data = DATASETS.build(options)
+    assert len(data) == total
+    counts = count_labels(data)
+    assert len(counts) == len(data.CLASSES) == num_classes[dataset]
+    assert extremes in (None, (counts.max(), counts.min()))
+
+    write_list(tmp_path / name, labels[:-1])
+    with pytest.raises(ValueError, match='ImageListDataset') as raised:
+        DATASETS.build(options)
+    if split == 'train' and dataset is not INaturalist2018:
+        told = f'{dataset.__name__}, split train: images {total - 1}, expected'
+        assert f'{told} {total}' in str(raised.value)
+
+
+def test_right_total_with_wrong_classes_is_refused(tmp_path):
+    labels = published(ImageNetLT.SPLITS['val'], 1000)
+    labels[0] = 999
+    write_list(tmp_path / 'mine.txt', labels)
+    options = dict(data_root=str(tmp_path), ann_file='mine.txt')
+    message = 'largest class 21, expected 20; images of the smallest 19'
+    with pytest.raises(ValueError, match=f'mine.txt is not .*{message}'):
+        ImageNetLT(split='val', **options)
+    with pytest.raises(ValueError, match='split must be one of train, val, '):
+        ImageNetLT(split='trainval', **options)
+    with pytest.raises(ValueError, match='train, val, but got .test.'):
+        INaturalist2018(split='test', **options)
+    assert len(ImageListDataset(num_classes=1000, **options)) == 20000
+
+
+def test_classes_of_imagenet_lt_have_their_names():
+    data = ImageNetLT(lazy_init=True)
+    assert data.CLASSES[0].startswith('tench')
+    assert data.CLASSES[999].startswith('toilet')

@@ -2,18 +2,19 @@
 
 import io
 import pickle
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from mmengine.dataset import force_full_init
 from mmengine.fileio import get_file_backend
 from mmpretrain.datasets import BaseDataset
+from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
 from mmpaco.registry import DATASETS
 
 from .image_list_reader import ImageList, read_image_list
 
-__all__ = ['ImageListDataset']
+__all__ = ['INaturalist2018', 'ImageListDataset', 'ImageNetLT', 'PlacesLT']
 
 
 @DATASETS.register_module()
@@ -131,3 +132,146 @@ class ImageListDataset(BaseDataset):
                 f'{path} cannot be loaded or transformed: '
                 f'{type(error).__name__}: {error}'
             ) from error
+
+
+class ListFacts(NamedTuple):
+    """What is published about the list of a split.
+
+    Attributes:
+        ann_file (str): Name of the list.
+        images (int): Number of images.
+        largest (int, optional): Images of the largest class.
+        smallest (int, optional): Images of the smallest class.
+    """
+
+    ann_file: str
+    images: int
+    largest: Optional[int]
+    smallest: Optional[int]
+
+
+class _PublishedDataset(ImageListDataset):
+    """Compares the list with what is published about it."""
+
+    SPLITS: dict[str, ListFacts] = {}
+
+    def __init__(
+        self,
+        data_root: str = '',
+        split: str = 'train',
+        ann_file: str = '',
+        **kwargs: Any,
+    ) -> None:
+        if split not in self.SPLITS:
+            raise ValueError(
+                f'split must be one of {", ".join(self.SPLITS)}, but got '
+                f'{split!r}'
+            )
+        self.split = split
+        super().__init__(
+            ann_file or self.SPLITS[split].ann_file,
+            num_classes=len(self.METAINFO['classes']),
+            data_root=data_root,
+            **kwargs,
+        )
+
+    def _read_list(self) -> ImageList:
+        listed = super()._read_list()
+        counts = np.bincount(listed.labels, minlength=len(self.CLASSES))
+        facts = self.SPLITS[self.split]
+        wrong = [
+            f'{what} {found}, expected {expected}'
+            for what, found, expected in (
+                ('images', len(listed.paths), facts.images),
+                ('images of the largest class', counts.max(), facts.largest),
+                ('images of the smallest', counts.min(), facts.smallest),
+            )
+            if expected not in (None, found)
+        ]
+        if wrong:
+            raise ValueError(
+                f'{self.ann_file} is not the list of {type(self).__name__}, '
+                f'split {self.split}: {"; ".join(wrong)}. Get the published '
+                'list (docs/datasets.md), or use mmpaco.ImageListDataset for '
+                'one of your own'
+            )
+        return listed
+
+
+@DATASETS.register_module()
+class ImageNetLT(_PublishedDataset):
+    """ImageNet-LT: 1000 classes in the order of their WordNet ids.
+
+    115,846 images to train, 1280 to 5 of a class, 20 of each to validate and
+    50 of each to test. The paths of the lists start in ``train`` and
+    ``val``, both with a folder for each class.
+
+    Args:
+        data_root (str): Folder of the lists and images. Defaults to ''.
+        split (str): 'train', 'val' or 'test'. Defaults to 'train'.
+        ann_file (str): The list. Defaults to ``ImageNet_LT_{split}.txt``.
+        **kwargs: Passed to :class:`ImageListDataset`.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+        ValueError: If the list is not the published one.
+    """
+
+    METAINFO = dict(classes=IMAGENET_CATEGORIES)
+    SPLITS = dict(
+        train=ListFacts('ImageNet_LT_train.txt', 115846, 1280, 5),
+        val=ListFacts('ImageNet_LT_val.txt', 20000, 20, 20),
+        test=ListFacts('ImageNet_LT_test.txt', 50000, 50, 50),
+    )
+
+
+@DATASETS.register_module()
+class PlacesLT(_PublishedDataset):
+    """Places-LT: 365 classes in alphabetical order, named by their labels.
+
+    62,500 images to train, 4980 to 5 of a class, 20 of each to validate and
+    100 of each to test. The papers say 184.5K, but train with this list.
+
+    Args:
+        data_root (str): Folder of the lists and images. Defaults to ''.
+        split (str): 'train', 'val' or 'test'. Defaults to 'train'.
+        ann_file (str): The list. Defaults to ``Places_LT_{split}.txt``.
+        **kwargs: Passed to :class:`ImageListDataset`.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+        ValueError: If the list is not the published one.
+    """
+
+    METAINFO = dict(classes=tuple(str(label) for label in range(365)))
+    SPLITS = dict(
+        train=ListFacts('Places_LT_train.txt', 62500, 4980, 5),
+        val=ListFacts('Places_LT_val.txt', 7300, 20, 20),
+        test=ListFacts('Places_LT_test.txt', 36500, 100, 100),
+    )
+
+
+@DATASETS.register_module()
+class INaturalist2018(_PublishedDataset):
+    """iNaturalist 2018: 8142 species, named by their labels.
+
+    437,513 images to train and 3 of each class to validate; no list to test
+    is published. The label is the number of the image's folder, which is not
+    the place of that folder in alphabetical order.
+
+    Args:
+        data_root (str): Folder of the lists and images. Defaults to ''.
+        split (str): 'train' or 'val'. Defaults to 'train'.
+        ann_file (str): The list. Defaults to ``iNaturalist18_{split}.txt``.
+        **kwargs: Passed to :class:`ImageListDataset`.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+        ValueError: If the list is not the published one.
+    """
+
+    METAINFO = dict(classes=tuple(str(label) for label in range(8142)))
+    SPLITS = dict(
+        train=ListFacts('iNaturalist18_train.txt', 437513, None, None),
+        val=ListFacts('iNaturalist18_val.txt', 24426, 3, 3),
+    )
