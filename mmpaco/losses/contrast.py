@@ -22,7 +22,7 @@ _HOST_TILE, _DEVICE_TILE = 2**18, 2**22
 _MAX_SIMILARITY = 40.0
 _LOG2_E = math.log2(math.e)
 
-# torch 2.1 cannot compile the loss anyway (docs/performance.md).
+# torch 2.1 cannot trace the loss anyway (docs/performance.md).
 _is_compiling = getattr(torch.compiler, 'is_compiling', lambda: False)
 
 

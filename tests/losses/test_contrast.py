@@ -290,7 +290,7 @@ class Model(nn.Module):
 
 @pytest.mark.skipif(
     not hasattr(torch.compiler, 'is_compiling'),
-    reason='dynamo of torch 2.1 does not know ctx.saved_tensors',
+    reason='torch 2.1 runs the loss outside of the graph',
 )
 def test_a_module_with_the_loss_compiles_whole():
     torch.manual_seed(0)
