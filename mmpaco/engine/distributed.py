@@ -36,7 +36,10 @@ def gather_rows(*tensors: Tensor) -> list[Tensor]:
     """
     if get_world_size() == 1:
         return list(tensors)
-    sizes = gather_sizes(tensors[0])
+    return _gather(gather_sizes(tensors[0]), *tensors)
+
+
+def _gather(sizes: list[int], *tensors: Tensor) -> list[Tensor]:
     gathered = []
     for tensor in tensors:
         # Collectives want one shape: pad to the longest, then cut.
@@ -53,19 +56,21 @@ class _OtherRows(torch.autograd.Function):
     """Rows of the other ranks, to which the gradients go back."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, start: int) -> Tensor:
-        (gathered,) = gather_rows(rows)
+    def forward(
+        ctx: Any, rows: Tensor, start: int, sizes: list[int]
+    ) -> Tensor:
+        (gathered,) = _gather(sizes, rows)
         ctx.own = start, start + len(rows)
         return torch.cat([gathered[:start], gathered[start + len(rows) :]])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         start, stop = ctx.own
         own = grad.new_zeros(stop - start, *grad.shape[1:])
         whole = torch.cat([grad[:start], own, grad[start:]])
         all_reduce(whole, 'sum')
-        return whole[start:stop], None
+        return whole[start:stop], None, None
 
 
 def other_rows(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, float]:
@@ -86,8 +91,8 @@ def other_rows(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, float]:
     sizes = gather_sizes(rows)
     rank = get_rank()
     start, stop = sum(sizes[:rank]), sum(sizes[: rank + 1])
-    (all_labels,) = gather_rows(labels)
-    others: Tensor = _OtherRows.apply(rows, start)
+    (all_labels,) = _gather(sizes, labels)
+    others: Tensor = _OtherRows.apply(rows, start, sizes)
     return (
         others,
         torch.cat([all_labels[:start], all_labels[stop:]]),

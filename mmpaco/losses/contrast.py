@@ -128,6 +128,24 @@ def _upper_tiles(
             yield rows, columns, height if is_first else 0, tile
 
 
+def _row_tiles(
+    features: Tensor,
+    contrasts: Tensor,
+    temperature: float,
+    shape: tuple[int, int],
+    excludes_self: bool,
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Similarities to the base 2, of all anchors to all contrasts."""
+    scaled = features * (_LOG2_E / temperature)
+    for rows in _parts(0, features.shape[0], shape[0]):
+        for columns in _parts(0, contrasts.shape[0], shape[1]):
+            tile = scaled[rows] @ contrasts[columns].t()
+            if excludes_self:
+                offset = rows.start - columns.start
+                tile.diagonal(offset).fill_(-math.inf)
+            yield rows, columns, tile
+
+
 class _SymmetricContrast(torch.autograd.Function):
     """Each anchor against all others, if similarities are bounded."""
 
@@ -184,33 +202,27 @@ class _RowContrast(torch.autograd.Function):
         excludes_self: bool,
         needs_mean: bool,
     ) -> Tensor:
-        scaled = features * (_LOG2_E / temperature)
         largest = features.new_full((features.shape[0], 1), -math.inf)
         sums = torch.zeros_like(largest)
         # Of the contrasts, weighted with their probabilities: the gradient.
         mean = torch.zeros_like(features) if needs_mean else None
-        for rows in _parts(0, features.shape[0], shape[0]):
-            for columns in _parts(0, contrasts.shape[0], shape[1]):
-                tile = scaled[rows] @ contrasts[columns].t()
-                if excludes_self:
-                    offset = rows.start - columns.start
-                    tile.diagonal(offset).fill_(-math.inf)
-                if not is_bounded:
-                    before = largest[rows].clone()
-                    torch.maximum(
-                        before, tile.amax(1, True), out=largest[rows]
-                    )
-                    shift = largest[rows]
-                    shift = shift.masked_fill(shift == -math.inf, 0)
-                    tile -= shift
-                    before = (before - shift).exp2_()
-                    sums[rows] *= before
-                    if mean is not None:
-                        mean[rows] *= before
-                tile.exp2_()
-                sums[rows] += tile.sum(1, True)
+        for rows, columns, tile in _row_tiles(
+            features, contrasts, temperature, shape, excludes_self
+        ):
+            if not is_bounded:
+                before = largest[rows].clone()
+                torch.maximum(before, tile.amax(1, True), out=largest[rows])
+                shift = largest[rows]
+                shift = shift.masked_fill(shift == -math.inf, 0)
+                tile -= shift
+                before = (before - shift).exp2_()
+                sums[rows] *= before
                 if mean is not None:
-                    mean[rows].addmm_(tile, contrasts[columns])
+                    mean[rows] *= before
+            tile.exp2_()
+            sums[rows] += tile.sum(1, True)
+            if mean is not None:
+                mean[rows].addmm_(tile, contrasts[columns])
         out = sums.log()
         if not is_bounded:
             out += largest / _LOG2_E
@@ -232,13 +244,13 @@ class _RowContrast(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             out = out.masked_fill(out == -math.inf, 0) * _LOG2_E
             of_contrasts = torch.zeros_like(contrasts)
-            scaled = features * (_LOG2_E / ctx.temperature)
-            for rows in _parts(0, features.shape[0], ctx.shape[0]):
-                for columns in _parts(0, contrasts.shape[0], ctx.shape[1]):
-                    tile = scaled[rows] @ contrasts[columns].t()
-                    if ctx.excludes_self:
-                        offset = rows.start - columns.start
-                        tile.diagonal(offset).fill_(-math.inf)
-                    tile.sub_(out[rows]).exp2_().mul_(scale[rows])
-                    of_contrasts[columns].addmm_(tile.t(), features[rows])
+            for rows, columns, tile in _row_tiles(
+                features,
+                contrasts,
+                ctx.temperature,
+                ctx.shape,
+                ctx.excludes_self,
+            ):
+                tile.sub_(out[rows]).exp2_().mul_(scale[rows])
+                of_contrasts[columns].addmm_(tile.t(), features[rows])
         return (of_features, of_contrasts, *[None] * 5)
