@@ -21,18 +21,22 @@ def is_counted(labels: Tensor, ignore_index: Optional[int]) -> Tensor:
     return labels != ignore_index
 
 
-def class_index(labels: Tensor, ignore_index: Optional[int]) -> Tensor:
-    """Give labels that are safe to index with, class 0 for ignored rows.
+def class_index(
+    labels: Tensor, ignore_index: Optional[int], ignored: int = 0
+) -> Tensor:
+    """Give labels that are safe to index with.
 
     Args:
         labels (Tensor): Class labels of shape (N, ).
         ignore_index (int, optional): The label that is ignored.
+        ignored (int): What ignored rows get instead. Defaults to 0.
 
     Returns:
-        Tensor: int64 of shape (N, ).
+        Tensor: Integers of shape (N, ).
     """
-    counted = is_counted(labels, ignore_index)
-    return torch.where(counted, labels, torch.zeros_like(labels))
+    if ignore_index is None:
+        return labels
+    return labels.masked_fill(labels == ignore_index, ignored)
 
 
 def check_labels(

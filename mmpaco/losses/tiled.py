@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .contrast import contrast_logsumexp
-from .labels import class_index, is_counted
+from .labels import class_index
 
 
 def tiled_loss(
@@ -31,28 +31,25 @@ def tiled_loss(
     the sum of the rows of its class.
     """
     num_classes = centers.shape[1]
-    anchor_class = class_index(labels, ignore_index)
-    class_sums = features.new_zeros(num_classes, features.shape[1])
-    class_sizes = features.new_zeros(num_classes)
-    for rows, row_labels in (
-        (features, labels),
+    # Ignored rows are a class of their own, the last one.
+    sum_class = class_index(labels, ignore_index, num_classes)
+    class_sums = features.new_zeros(num_classes + 1, features.shape[1])
+    class_sizes = features.new_zeros(num_classes + 1)
+    for rows, row_class in (
+        (features, sum_class),
         (extra_features, extra_labels),
     ):
-        if rows is None or row_labels is None:
+        if rows is None or row_class is None:
             continue
-        counted = is_counted(row_labels, ignore_index)
-        row_class = class_index(row_labels, ignore_index)
-        class_sums = class_sums.index_add(
-            0, row_class, rows * counted[:, None]
-        )
-        class_sizes = class_sizes.index_add(
-            0, row_class, counted.to(rows.dtype)
-        )
-    num_positives = class_sizes[anchor_class] - 1
-    positive_part = (features * (class_sums[anchor_class] - features)).sum(
+        row_class = class_index(row_class, ignore_index, num_classes)
+        class_sums = class_sums.index_add(0, row_class, rows)
+        class_sizes.index_add_(0, row_class, torch.ones_like(rows[:, 0]))
+    num_positives = class_sizes[sum_class] - 1
+    positive_part = (features * (class_sums[sum_class] - features)).sum(
         1
     ) / temperature
 
+    anchor_class = class_index(labels, ignore_index)
     own = centers.gather(1, anchor_class[:, None]).squeeze(1)
     center_part = own
     if label_smoothing > 0:
@@ -63,8 +60,6 @@ def tiled_loss(
     if gamma > 0:
         contrast = contrast_logsumexp(features, extra_features, temperature)
         log_z = torch.logaddexp(log_z, contrast + math.log(gamma))
-    # An ignored row may count -1 positives; it must not divide by zero.
-    num_positives = num_positives.clamp(min=0)
     return log_z - (beta * center_part + alpha * positive_part) / (
         beta + alpha * num_positives
     )
