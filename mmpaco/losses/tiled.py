@@ -35,13 +35,11 @@ def tiled_loss(
     sum_class = class_index(labels, ignore_index, num_classes)
     class_sums = features.new_zeros(num_classes + 1, features.shape[1])
     class_sizes = features.new_zeros(num_classes + 1)
-    for rows, row_class in (
-        (features, sum_class),
-        (extra_features, extra_labels),
-    ):
-        if rows is None or row_class is None:
-            continue
-        row_class = class_index(row_class, ignore_index, num_classes)
+    parts = [(features, sum_class)]
+    if extra_features is not None and extra_labels is not None:
+        extra_class = class_index(extra_labels, ignore_index, num_classes)
+        parts.append((extra_features, extra_class))
+    for rows, row_class in parts:
         class_sums = class_sums.index_add(0, row_class, rows)
         class_sizes.index_add_(0, row_class, torch.ones_like(rows[:, 0]))
     num_positives = class_sizes[sum_class] - 1
