@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import runpy
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +24,8 @@ def run_stock_tool(name: str, config: str, argv: Sequence[str] = ()) -> None:
     """Run a tool of the package that a config belongs to.
 
     On a machine with a GPU the tool runs unchanged. Without one,
-    ``--launcher pytorch`` runs over gloo, which the stock tools cannot do by
-    themselves.
+    ``--launcher pytorch`` and ``--launcher slurm`` run over gloo, which the
+    stock tools cannot do by themselves.
 
     Args:
         name (str): The tool without ``.py``: ``'train'`` or ``'test'``.
@@ -36,6 +38,7 @@ def run_stock_tool(name: str, config: str, argv: Sequence[str] = ()) -> None:
         FileNotFoundError: If ``config`` is not a file.
         ImportError: If the package or its tool is not installed.
         ValueError: If ``default_scope`` is neither mmpretrain nor mmseg.
+        RuntimeError: If the launcher is slurm and this is no task of srun.
     """
     if not Path(config).is_file():
         raise FileNotFoundError(
@@ -55,8 +58,9 @@ def run_stock_tool(name: str, config: str, argv: Sequence[str] = ()) -> None:
 
     arguments = list(argv)
     launcher, overrides = _read_options(arguments)
-    over_gloo = get_device() == 'cpu' and launcher == 'pytorch'
-    if over_gloo:
+    if get_device() == 'cpu' and launcher in ('pytorch', 'slurm'):
+        if launcher == 'slurm':
+            _read_slurm()
         # mmengine would start nccl and pick a GPU; it leaves alone a process
         # group that is there already. The end of the process ends the group:
         # to destroy one of gloo's sometimes hangs in torch 2.1.
@@ -76,6 +80,27 @@ def _read_options(argv: Sequence[str]) -> tuple[Optional[str], dict[str, Any]]:
     )
     args = parser.parse_known_args(argv)[0]
     return args.launcher, args.cfg_options
+
+
+def _read_slurm() -> None:
+    """Tell torch what Slurm told this task, as mmengine does with a GPU."""
+    try:
+        os.environ['RANK'] = os.environ['SLURM_PROCID']
+        os.environ['LOCAL_RANK'] = os.environ['SLURM_LOCALID']
+        os.environ['WORLD_SIZE'] = os.environ['SLURM_NTASKS']
+        nodes = os.environ['SLURM_NODELIST']
+    except KeyError as error:
+        raise RuntimeError(
+            f'--launcher slurm needs the variable {error}, which srun sets '
+            'for its tasks; start it with tools/slurm_train.sh or '
+            'tools/slurm_test.sh'
+        ) from None
+    if 'MASTER_ADDR' not in os.environ:
+        names = subprocess.check_output(
+            ['scontrol', 'show', 'hostnames', nodes], text=True
+        )
+        os.environ['MASTER_ADDR'] = names.split()[0]
+    os.environ.setdefault('MASTER_PORT', '29500')
 
 
 def _wrapper_options(cfg: Config) -> list[str]:

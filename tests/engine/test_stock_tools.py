@@ -10,66 +10,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from mmpaco.engine.stock_tools import run_stock_tool
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-CONFIG = """
-default_scope = 'mmpretrain'
-norm = dict(type='{norm}')
-model = dict(
-    type='ImageClassifier',
-    data_preprocessor=dict(num_classes=2, mean=[127.], std=[64.]),
-    backbone=dict(
-        type='ResNet_CIFAR', depth=18, num_stages=2, in_channels=1,
-        stem_channels=4, base_channels=4, out_indices=(1, ),
-        strides=(1, 2), dilations=(1, 1), norm_cfg=norm),
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(
-        type='LinearClsHead', num_classes=2, in_channels=8, topk=(1, ),
-        loss=dict(type='CrossEntropyLoss')))
-pipeline = [
-    dict(type='LoadImageFromFile', color_type='grayscale'),
-    dict(type='PackInputs')]
-train_dataloader = dict(
-    batch_size=4, num_workers=0, persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='CustomDataset', data_root=r'{data}', pipeline=pipeline))
-val_dataloader = test_dataloader = dict(
-    batch_size=4, num_workers=0, persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CustomDataset', data_root=r'{data}', pipeline=pipeline))
-val_evaluator = test_evaluator = dict(type='Accuracy', topk=(1, ))
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
-train_cfg = dict(by_epoch=True, max_epochs=4, val_interval=4)
-val_cfg = test_cfg = dict()
-default_hooks = dict(logger=dict(type='LoggerHook', interval=1))
-randomness = dict(seed=0)
-"""
 
 
 @pytest.fixture
-def workspace(tmp_path):
-    """A folder with 16 dark and 16 light images and a config for them."""
-    rng = np.random.default_rng(0)
-    for label, level in (('dark', 60), ('light', 190)):
-        folder = tmp_path / 'data' / label
-        folder.mkdir(parents=True)
-        for i in range(16):
-            image = rng.normal(level, 10, (8, 8)).clip(0, 255)
-            cv2.imwrite(str(folder / f'{i}.png'), image.astype(np.uint8))
-    write_config(tmp_path)
-    return tmp_path
-
-
-def write_config(folder, norm='BN', extra=''):
-    text = CONFIG.format(norm=norm, data=folder / 'data') + extra
-    (folder / 'tiny.py').write_text(text)
+def workspace(tiny_config):
+    """A folder with images and ``tiny.py``, a config for them."""
+    return tiny_config()
 
 
 def run(command, cwd, **env):
@@ -149,9 +100,9 @@ def test_train_and_test_run_the_stock_tools_from_any_folder(workspace):
 
 
 def test_two_processes_train_and_test_over_gloo_with_sync_bn_reverted(
-    workspace,
+    tiny_config,
 ):
-    write_config(workspace, norm='SyncBN')
+    workspace = tiny_config(norm='SyncBN')
     output = run_ok(
         [TOOLS / 'dist_train.sh', 'tiny.py', '2', '--work-dir', 'with space'],
         workspace,
@@ -172,9 +123,9 @@ def test_two_processes_train_and_test_over_gloo_with_sync_bn_reverted(
     assert 'accuracy/top1: 100.0' in output
 
 
-def test_options_of_the_user_win_in_two_processes(workspace):
+def test_options_of_the_user_win_in_two_processes(tiny_config):
     """``--cfg-options`` are kept, and so is find_unused_parameters."""
-    write_config(workspace, extra='find_unused_parameters = True\n')
+    workspace = tiny_config(extra='find_unused_parameters = True\n')
     probe = workspace / 'probe.py'
     probe.write_text(
         'from mmengine.dist import get_rank\n'
@@ -207,9 +158,9 @@ def test_options_of_the_user_win_in_two_processes(workspace):
         assert (workspace / f'probe{rank}.txt').read_text() == f'{expected}\n'
 
 
-def test_one_process_runs_without_a_process_group(workspace):
+def test_one_process_runs_without_a_process_group(tiny_config):
     """Nothing of the gloo path is active unless the launcher asks for it."""
-    write_config(workspace, norm='SyncBN')
+    workspace = tiny_config(norm='SyncBN')
     output = run_ok([sys.executable, TOOLS / 'train.py', 'tiny.py'], workspace)
     assert 'SyncBN layers were reverted' not in output
     assert 'Distributed training is not used' in output

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Train in a Slurm job: a task per GPU, or over gloo on nodes without a GPU.
+set -euo pipefail
+
+if [ $# -lt 3 ]; then
+    echo "usage: $0 PARTITION JOB_NAME CONFIG [WORK_DIR]" \
+        '[options of the stock train tool]' >&2
+    echo 'environment: GPUS (8, the tasks) GPUS_PER_NODE (at most 8)' \
+        'CPUS_PER_TASK (5) SRUN_ARGS MASTER_PORT PYTHON' \
+        'GRES (gpu:GPUS_PER_NODE; empty where no GPU is to be asked for)' >&2
+    exit 2
+fi
+PARTITION=$1
+JOB_NAME=$2
+CONFIG=$3
+shift 3
+if [ $# -gt 0 ] && [[ $1 != -* ]]; then
+    set -- --work-dir "$1" "${@:2}"
+fi
+GPUS=${GPUS:-8}
+GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
+GRES=${GRES-gpu:$GPUS_PER_NODE}
+
+# SRUN_ARGS is a list of words.
+# shellcheck disable=SC2086
+exec srun --partition="$PARTITION" --job-name="$JOB_NAME" \
+    ${GRES:+--gres="$GRES"} \
+    --ntasks="$GPUS" \
+    --ntasks-per-node="$GPUS_PER_NODE" \
+    --cpus-per-task="${CPUS_PER_TASK:-5}" \
+    --kill-on-bad-exit=1 \
+    ${SRUN_ARGS:-} \
+    "${PYTHON:-python}" -u "$(dirname "$0")/train.py" "$CONFIG" \
+    --launcher slurm "$@"
