@@ -11,14 +11,25 @@ def main() -> None:
         usage='%(prog)s CONFIG CHECKPOINT [options of the stock tool]',
         epilog='The default_scope of the config says whose tool runs. All its '
         'options apply, such as --work-dir DIR, --out FILE, --tta, '
-        '--cfg-options KEY=VALUE and --launcher pytorch, which works '
+        '--cfg-options KEY=VALUE and --launcher pytorch or slurm, which work '
         'without a GPU as well.',
         allow_abbrev=False,
     )
     parser.add_argument('config', metavar='CONFIG', help='path of the config')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='its weights')
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='read a checkpoint that holds more than weights, and so run the '
+        'code that is in it',
+    )
     args, options = parser.parse_known_args()
-    run_stock_tool('test', args.config, [args.checkpoint, *options])
+    run_stock_tool(
+        'test',
+        args.config,
+        [args.checkpoint, *options],
+        untrusted=None if args.trust else args.checkpoint,
+    )
 
 
 if __name__ == '__main__':

@@ -17,10 +17,17 @@ from mmengine.device import get_device
 
 from mmpaco.compat import stock_tool
 
+from .checkpoint import load_checkpoint
+
 __all__ = ['run_stock_tool']
 
 
-def run_stock_tool(name: str, config: str, argv: Sequence[str] = ()) -> None:
+def run_stock_tool(
+    name: str,
+    config: str,
+    argv: Sequence[str] = (),
+    untrusted: Optional[str] = None,
+) -> None:
     """Run a tool of the package that a config belongs to.
 
     On a machine with a GPU the tool runs unchanged. Without one,
@@ -33,11 +40,15 @@ def run_stock_tool(name: str, config: str, argv: Sequence[str] = ()) -> None:
             tool runs.
         argv (Sequence[str]): What follows the config on the command line,
             passed on as it is.
+        untrusted (str, optional): A checkpoint that the tool will read. The
+            stock tools would run code that is in it, so it is read safely
+            first, if it is a local file.
 
     Raises:
         FileNotFoundError: If ``config`` is not a file.
         ImportError: If the package or its tool is not installed.
-        ValueError: If ``default_scope`` is neither mmpretrain nor mmseg.
+        ValueError: If ``default_scope`` is neither mmpretrain nor mmseg, or
+            ``load_checkpoint`` refuses the checkpoint.
         RuntimeError: If the launcher is slurm and this is no task of srun.
     """
     if not Path(config).is_file():
@@ -55,6 +66,8 @@ def run_stock_tool(name: str, config: str, argv: Sequence[str] = ()) -> None:
             "classification or default_scope = 'mmseg' for segmentation"
         )
     tool = stock_tool(scope, name)
+    if untrusted is not None and Path(untrusted).expanduser().is_file():
+        load_checkpoint(untrusted)
 
     arguments = list(argv)
     launcher, overrides = _read_options(arguments)
