@@ -8,6 +8,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='VisualizationHook', enable=False),
+    whole_checkpoint=dict(type='mmpaco.WholeCheckpointHook'),
 )
 
 env_cfg = dict(

@@ -8,6 +8,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=4000),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
+    whole_checkpoint=dict(type='mmpaco.WholeCheckpointHook'),
 )
 
 env_cfg = dict(

@@ -8,11 +8,13 @@ from .class_prior_hook import ClassPriorHook
 from .embedding_queue import EmbeddingQueue
 from .paco_queue_hook import PaCoQueueHook
 from .shot_groups import shot_accuracy
+from .whole_checkpoint_hook import WholeCheckpointHook
 
 __all__ = [
     'ClassPriorHook',
     'EmbeddingQueue',
     'PaCoQueueHook',
+    'WholeCheckpointHook',
     'count_labels',
     'shot_accuracy',
 ]
