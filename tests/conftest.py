@@ -1,11 +1,16 @@
 """Real images and shipped configs, made small enough for a test."""
 
+import os
+import socket
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
 import pytest
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / 'configs'
 TINY_CONFIG = """
 default_scope = 'mmpretrain'
 norm = dict(type='{norm}')
@@ -40,6 +45,57 @@ val_cfg = test_cfg = dict()
 default_hooks = dict(logger=dict(type='LoggerHook', interval=1))
 randomness = dict(seed=0)
 """
+
+
+@pytest.fixture(scope='session')
+def run():
+    """Run a command that must succeed, and give what it prints."""
+
+    def run_command(*command, **options):
+        out = subprocess.run(
+            [str(x) for x in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+            **options,
+        )
+        assert out.returncode == 0, out.stdout[-3000:]
+        return out.stdout
+
+    return run_command
+
+
+@pytest.fixture
+def dist_train(run, tmp_path):
+    """Train a config in several processes by the shell tool.
+
+    Modules in the temporary folder can be imported by the config.
+    """
+
+    def launch(cfg, num_ranks):
+        # Ranks that were given a name of their own would share no folder.
+        cfg.pop('experiment_name', None)
+        cfg.dump(str(tmp_path / 'config.py'))
+        with socket.socket() as probe:
+            probe.bind(('localhost', 0))
+            port = probe.getsockname()[1]
+        paths = [str(tmp_path), os.environ.get('PYTHONPATH')]
+        return run(
+            'bash',
+            ROOT / 'tools' / 'dist_train.sh',
+            tmp_path / 'config.py',
+            num_ranks,
+            env={
+                **os.environ,
+                'OMP_NUM_THREADS': '1',
+                'PYTHON': sys.executable,
+                'PORT': str(port),
+                'PYTHONPATH': os.pathsep.join(filter(None, paths)),
+            },
+        )
+
+    return launch
 
 
 @pytest.fixture(scope='session')

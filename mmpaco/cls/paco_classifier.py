@@ -6,10 +6,10 @@ import torch
 from mmengine.dist import get_world_size
 from mmengine.model import ExponentialMovingAverage
 from mmpretrain.models import ImageClassifier
-from mmpretrain.models.utils import batch_shuffle_ddp, batch_unshuffle_ddp
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmpaco.engine.distributed import shuffle_rows, unshuffle_rows
 from mmpaco.registry import MODELS
 
 from .gpaco_head import GPaCoHead
@@ -134,5 +134,5 @@ class PaCoClassifier(ImageClassifier):
         if get_world_size() == 1:
             return self.momentum_encoder(images)
         # Else batch norm would tell an anchor which keys shared its batch.
-        images, order = batch_shuffle_ddp(images)
-        return batch_unshuffle_ddp(self.momentum_encoder(images), order)
+        images, order = shuffle_rows(images)
+        return unshuffle_rows(self.momentum_encoder(images), order)

@@ -3,7 +3,13 @@
 from typing import Any
 
 import torch
-from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
+from mmengine.dist import (
+    all_gather,
+    all_reduce,
+    broadcast,
+    get_rank,
+    get_world_size,
+)
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -50,6 +56,41 @@ def _gather(sizes: list[int], *tensors: Tensor) -> list[Tensor]:
             torch.cat([part[:size] for part, size in zip(parts, sizes)])
         )
     return gathered
+
+
+def shuffle_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Deal the rows of all ranks anew, so many to each rank as it had.
+
+    mmpretrain's ``batch_shuffle_ddp`` wants as many rows on each rank.
+
+    Args:
+        rows (Tensor): Rows of this rank. Gradients end here.
+
+    Returns:
+        tuple[Tensor, Tensor]: As many rows, drawn from those of all ranks,
+        and the order for :func:`unshuffle_rows`, the same on all ranks.
+    """
+    sizes = gather_sizes(rows)
+    (gathered,) = _gather(sizes, rows)
+    order = torch.randperm(len(gathered), device=rows.device)
+    broadcast(order)
+    return gathered[order.split(sizes)[get_rank()]], order
+
+
+def unshuffle_rows(rows: Tensor, order: Tensor) -> Tensor:
+    """Give back what was made of the rows that this rank once had.
+
+    Args:
+        rows (Tensor): What was made of the rows of :func:`shuffle_rows`, row
+            by row. Gradients end here.
+        order (Tensor): The order that it gave.
+
+    Returns:
+        Tensor: As many rows, in the order of this rank's batch.
+    """
+    sizes = gather_sizes(rows)
+    (gathered,) = _gather(sizes, rows)
+    return gathered[order.argsort().split(sizes)[get_rank()]]
 
 
 class _OtherRows(torch.autograd.Function):

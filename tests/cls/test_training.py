@@ -1,8 +1,5 @@
 """Real runs of the shipped configs on real images."""
 
-import os
-import socket
-import subprocess
 import sys
 
 import numpy as np
@@ -260,20 +257,7 @@ def dumped_config(mnist_config, tmp_path):
     return path
 
 
-def run(*command, **options):
-    out = subprocess.run(
-        [str(x) for x in command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-        **options,
-    )
-    assert out.returncode == 0, out.stdout[-3000:]
-    return out.stdout
-
-
-def test_stock_tools_train_and_test(dumped_config, tmp_path):
+def test_stock_tools_train_and_test(run, dumped_config, tmp_path):
     run(
         sys.executable,
         stock_tool('mmpretrain', 'train'),
@@ -288,67 +272,3 @@ def test_stock_tools_train_and_test(dumped_config, tmp_path):
         cwd=tmp_path,
     )
     assert 'shot/few' in out and 'single-label/recall_classwise' in out
-
-
-DUMP_HOOK = """
-import torch
-from mmengine.dist import get_rank
-from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
-
-
-@HOOKS.register_module()
-class DumpHook(Hook):
-    priority = 'LOWEST'
-
-    def after_train(self, runner):
-        torch.save(runner.model.module.state_dict(),
-                   f'{runner.work_dir}/rank{get_rank()}.pth')
-"""
-
-
-@pytest.mark.parametrize('config', (GPACO, PACO))
-def test_two_processes_hold_the_same_queue_and_weights(
-    mnist_config, tmp_path, config
-):
-    cfg = mnist_config(config)
-    cfg.pop('experiment_name')
-    cfg.model.head.queue_length = 2000
-    cfg.custom_imports = dict(imports=['mmpaco', 'dump_hook'])
-    cfg.custom_hooks.append(dict(type='DumpHook'))
-    (tmp_path / 'dump_hook.py').write_text(DUMP_HOOK)
-    cfg.dump(str(tmp_path / 'config.py'))
-    run(
-        'bash',
-        'tools/dist_train.sh',
-        tmp_path / 'config.py',
-        2,
-        env=environment(tmp_path),
-    )
-    states = [
-        torch.load(
-            tmp_path / 'work_dir' / f'rank{rank}.pth', weights_only=True
-        )
-        for rank in range(2)
-    ]
-    for name, value in states[0].items():
-        # DDP leaves the running statistics of batch norm to each rank.
-        if 'running' not in name:
-            assert torch.equal(value, states[1][name]), name
-    filled = int(states[0]['head.queue.filled'])
-    assert filled == 988
-    labels = states[0]['head.queue.labels'][:filled]
-    counts = states[0]['head.prior.class_counts']
-    assert torch.equal(torch.bincount(labels, minlength=10), counts)
-
-
-def environment(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(('localhost', 0))
-        port = probe.getsockname()[1]
-    return {
-        **os.environ,
-        'PYTHON': sys.executable,
-        'PORT': str(port),
-        'PYTHONPATH': str(tmp_path),
-    }
