@@ -169,7 +169,8 @@ class GPaCoHead(LinearClsHead):
             if self.queue is not None and self.training:
                 self.queue.stage(*new_keys)
         if self.guard.on_nonfinite == 'skip':
-            losses['skipped'] = logits.new_tensor(
+            # A count in half precision stands still.
+            losses['skipped'] = losses['loss'].new_tensor(
                 float(self.guard.num_skipped)
             )
         if self.cal_acc:

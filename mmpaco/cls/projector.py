@@ -2,6 +2,7 @@
 
 from typing import Optional
 
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpretrain.models.heads.stacked_head import LinearBlock
@@ -69,6 +70,9 @@ class Projector(BaseModule):
             feats (Tensor): Features of shape (N, in_channels).
 
         Returns:
-            Tensor: Unit rows of shape (N, D).
+            Tensor: Unit rows of shape (N, D), in float32 under autocast.
         """
-        return F.normalize(self.layers(feats), dim=1)
+        embeddings = self.layers(feats)
+        # In float16 a row of zeros becomes nan, and a long one zeros.
+        dtype = torch.promote_types(embeddings.dtype, torch.float32)
+        return F.normalize(embeddings.to(dtype), dim=1)

@@ -117,6 +117,9 @@ def zero_loss(head: nn.Module, *tensors: Tensor) -> Tensor:
         Tensor: A scalar.
     """
     parts = [p.sum() for p in head.parameters() if p.requires_grad]
-    # Zero times nan is nan; its gradient is zero where there is one.
-    parts += [torch.nan_to_num(x, 0.0, 0.0, 0.0).sum() for x in tensors]
+    # Zero times nan is nan; its gradient is zero where there is one. A sum in
+    # float16 may be infinite.
+    parts += [
+        torch.nan_to_num(x.float(), 0.0, 0.0, 0.0).sum() for x in tensors
+    ]
     return 0.0 * torch.stack([part.float() for part in parts]).sum()

@@ -23,6 +23,10 @@ class PaCoQueueHook(Hook):
     first, each rank's keys in the order of its batch; so all ranks hold the
     same queue. Works without a queue too, and then does nothing.
 
+    The keys of a step that a gradient scaler skips enter as well: they are
+    embeddings by weights that stay as they were. Where an embedding itself is
+    not finite, the head raises or enqueues nothing (``on_nonfinite``).
+
     A run that is resumed must have the model of its checkpoint: mmengine
     would start a tensor of another shape afresh, with no more than a line in
     the log.
