@@ -74,7 +74,7 @@ def shuffle_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
     (gathered,) = _gather(sizes, rows)
     order = torch.randperm(len(gathered), device=rows.device)
     broadcast(order)
-    return gathered[order.split(sizes)[get_rank()]], order
+    return gathered[torch.split(order, sizes)[get_rank()]], order
 
 
 def unshuffle_rows(rows: Tensor, order: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def unshuffle_rows(rows: Tensor, order: Tensor) -> Tensor:
     """
     sizes = gather_sizes(rows)
     (gathered,) = _gather(sizes, rows)
-    return gathered[order.argsort().split(sizes)[get_rank()]]
+    return gathered[torch.split(order.argsort(), sizes)[get_rank()]]
 
 
 class _OtherRows(torch.autograd.Function):
