@@ -149,7 +149,7 @@ def test_embeddings_are_unit_rows_or_zeros_however_long(dtype, scale):
 
 @pytest.mark.parametrize('dtype', HALVES)
 def test_a_skipped_step_has_a_loss_of_zero_and_a_count_that_goes_on(dtype):
-    """Although the sum of features overflows, and 301 is no bfloat16."""
+    """Although the sum of features overflows, and 3001 is no bfloat16."""
     made = head(on_nonfinite='skip')
     made.guard.num_skipped = 3000
     before = made.queue.rows.clone()
@@ -159,7 +159,7 @@ def test_a_skipped_step_has_a_loss_of_zero_and_a_count_that_goes_on(dtype):
     feats.requires_grad_()
     losses = autocast_loss(made, feats, samples, dtype)
     assert losses['loss'] == 0
-    assert losses['skipped'] == 3001
+    assert losses['skipped'].item() == 3001
     for gradient in gradients_of(losses['loss'], made, feats):
         assert not gradient.any()
     assert len(made.queue.take_staged()[0]) == 0
