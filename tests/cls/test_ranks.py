@@ -127,14 +127,14 @@ def counts_of(ranks):
 @pytest.mark.parametrize(
     'config, num_ranks, length, accumulate',
     [
-        # 329 images of a rank and one more of the first, in batches of 128:
-        # three of these do not fit into the queue.
-        (GPACO, 3, 300, 1),
+        (GPACO, 2, 1500, 3),
+        # 329 images of a rank and one more of the first, in batches of 128.
         (PACO, 3, 500, 2),
+        # Three batches of 128 do not fit into the queue.
+        pytest.param(GPACO, 3, 300, 1, marks=pytest.mark.slow),
+        pytest.param(PACO, 2, 200, 1, marks=pytest.mark.slow),
         pytest.param(GPACO, 1, 500, 1, marks=pytest.mark.slow),
         pytest.param(PACO, 1, 100, 3, marks=pytest.mark.slow),
-        pytest.param(GPACO, 2, 1500, 3, marks=pytest.mark.slow),
-        pytest.param(PACO, 2, 200, 1, marks=pytest.mark.slow),
     ],
 )
 def test_all_ranks_hold_the_queue_of_one_process_after_every_iteration(
@@ -181,7 +181,9 @@ def resnet(cfg, with_cp):
     return cfg
 
 
-@pytest.mark.parametrize('momentum', (None, 0.999))
+@pytest.mark.parametrize(
+    'momentum', (pytest.param(None, marks=pytest.mark.slow), 0.999)
+)
 def test_activation_checkpointing_changes_no_weight_and_no_queue(
     mnist_config, tmp_path, momentum
 ):
@@ -213,6 +215,7 @@ def test_activation_checkpointing_changes_no_weight_and_no_queue(
     assert int(with_cp.head.queue.pointer) == 988 - 900
 
 
+@pytest.mark.slow
 def test_ranks_agree_with_a_static_graph_that_is_run_again(
     mnist_config, dist_train, tmp_path
 ):
