@@ -19,21 +19,26 @@ import torch
 import torch.distributed as dist
 
 from mmpaco.engine import EmbeddingQueue
-from mmpaco.engine.distributed import gather_rows
+from mmpaco.engine.distributed import (
+    gather_rows, shuffle_rows, unshuffle_rows)
 
 dist.init_process_group('gloo')
 rank = dist.get_rank()
 queue = EmbeddingQueue(5, 2)
-steps = []
+torch.manual_seed(rank)
+steps, dealt = [], []
 for step in range(4):
     num_rows = (3 * rank + step) % 4
     rows = torch.full((num_rows, 2), 10. * step + rank + 1)
     labels = torch.arange(num_rows) + 100 * rank + 10 * step
+    mine, order = shuffle_rows(labels)
+    dealt.append([mine.tolist(), unshuffle_rows(mine + 1000, order).tolist()])
     rows, labels = gather_rows(rows, labels)
     queue.append(rows, labels)
     steps.append([labels.tolist(), rows[:, 0].tolist()])
 with open(f'{sys.argv[1]}/rank{rank}.json', 'w') as file:
-    json.dump([steps, queue.labels.tolist(), int(queue.pointer)], file)
+    json.dump(
+        [steps, queue.labels.tolist(), int(queue.pointer), dealt], file)
 # Threads of gloo now and then abort an interpreter that takes its leave.
 os._exit(0)
 """
@@ -41,28 +46,43 @@ os._exit(0)
 
 @pytest.mark.parametrize('num_ranks', (2, 3))
 def test_ragged_rows_arrive_in_rank_order_on_all_ranks(tmp_path, num_ranks):
-    """Also where a rank has none, as one process would append them."""
+    """Also where a rank has none, as one process would append them.
+
+    What is dealt to other ranks comes back to the rows that it was made of.
+    """
     script = tmp_path / 'gather.py'
     script.write_text(SCRIPT)
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
     command += [f'--nproc_per_node={num_ranks}', str(script), str(tmp_path)]
     subprocess.run(command, timeout=300, check=True)
 
-    expected, ring = [], deque(maxlen=5)
+    expected, by_rank, ring = [], [], deque(maxlen=5)
     for step in range(4):
         labels, rows = [], []
+        by_rank.append([])
         for rank in range(num_ranks):
             num_rows = (3 * rank + step) % 4
-            labels += [100 * rank + 10 * step + i for i in range(num_rows)]
+            own = [100 * rank + 10 * step + i for i in range(num_rows)]
+            by_rank[-1].append(own)
+            labels += own
             rows += [10.0 * step + rank + 1] * num_rows
         expected.append([labels, rows])
         ring.extend(labels)
+    dealt_by_rank = []
     for rank in range(num_ranks):
         content = json.loads((tmp_path / f'rank{rank}.json').read_text())
-        steps, labels, pointer = content
+        steps, labels, pointer, dealt = content
         assert steps == expected
         # From the oldest row on.
         assert labels[pointer:] + labels[:pointer] == list(ring)
+        dealt_by_rank.append(dealt)
+        for step, (mine, back) in enumerate(dealt):
+            assert len(mine) == len(by_rank[step][rank])
+            assert back == [x + 1000 for x in by_rank[step][rank]]
+    shuffled = [[r[step][0] for r in dealt_by_rank] for step in range(4)]
+    assert shuffled != by_rank
+    for step in range(4):
+        assert sorted(sum(shuffled[step], [])) == expected[step][0]
 
 
 def test_one_process_gets_its_own_rows_back():
