@@ -134,5 +134,5 @@ class PaCoClassifier(ImageClassifier):
         if get_world_size() == 1:
             return self.momentum_encoder(images)
         # Else batch norm would tell an anchor which keys shared its batch.
-        images, order = shuffle_rows(images)
-        return unshuffle_rows(self.momentum_encoder(images), order)
+        images, *dealt = shuffle_rows(images)
+        return unshuffle_rows(self.momentum_encoder(images), *dealt)

@@ -58,7 +58,7 @@ def _gather(sizes: list[int], *tensors: Tensor) -> list[Tensor]:
     return gathered
 
 
-def shuffle_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+def shuffle_rows(rows: Tensor) -> tuple[Tensor, Tensor, list[int]]:
     """Deal the rows of all ranks anew, so many to each rank as it had.
 
     mmpretrain's ``batch_shuffle_ddp`` wants as many rows on each rank.
@@ -67,28 +67,29 @@ def shuffle_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
         rows (Tensor): Rows of this rank. Gradients end here.
 
     Returns:
-        tuple[Tensor, Tensor]: As many rows, drawn from those of all ranks,
-        and the order for :func:`unshuffle_rows`, the same on all ranks.
+        tuple[Tensor, Tensor, list[int]]: As many rows, drawn from those of
+        all ranks, and what :func:`unshuffle_rows` needs, the same on all
+        ranks: the order, and how many rows each rank has.
     """
     sizes = gather_sizes(rows)
     (gathered,) = _gather(sizes, rows)
     order = torch.randperm(len(gathered), device=rows.device)
     broadcast(order)
-    return gathered[torch.split(order, sizes)[get_rank()]], order
+    return gathered[torch.split(order, sizes)[get_rank()]], order, sizes
 
 
-def unshuffle_rows(rows: Tensor, order: Tensor) -> Tensor:
+def unshuffle_rows(rows: Tensor, order: Tensor, sizes: list[int]) -> Tensor:
     """Give back what was made of the rows that this rank once had.
 
     Args:
         rows (Tensor): What was made of the rows of :func:`shuffle_rows`, row
             by row. Gradients end here.
         order (Tensor): The order that it gave.
+        sizes (list[int]): The numbers of rows that it gave.
 
     Returns:
         Tensor: As many rows, in the order of this rank's batch.
     """
-    sizes = gather_sizes(rows)
     (gathered,) = _gather(sizes, rows)
     return gathered[torch.split(order.argsort(), sizes)[get_rank()]]
 

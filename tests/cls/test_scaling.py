@@ -114,8 +114,8 @@ def cost(ranks, images=32, channels=128, size=224, parameters=25.6e6):
             ranks * 2 * images * anchor,
         ),
         "PaCo's shuffle": (
-            # Images, the order that is drawn, keys.
-            others * (pixels + 8 * images + images * anchor),
+            # Sizes, images, the order that is drawn, keys.
+            others * (8 + pixels + 8 * images + images * anchor),
             ranks * pixels,
         ),
         'DDP': (2 * others / ranks * 4 * parameters, 4 * parameters),

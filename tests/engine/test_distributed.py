@@ -31,8 +31,8 @@ for step in range(4):
     num_rows = (3 * rank + step) % 4
     rows = torch.full((num_rows, 2), 10. * step + rank + 1)
     labels = torch.arange(num_rows) + 100 * rank + 10 * step
-    mine, order = shuffle_rows(labels)
-    dealt.append([mine.tolist(), unshuffle_rows(mine + 1000, order).tolist()])
+    mine, *order = shuffle_rows(labels)
+    dealt.append([mine.tolist(), unshuffle_rows(mine + 1000, *order).tolist()])
     rows, labels = gather_rows(rows, labels)
     queue.append(rows, labels)
     steps.append([labels.tolist(), rows[:, 0].tolist()])
