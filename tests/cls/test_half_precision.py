@@ -64,11 +64,9 @@ def autocast_loss(made, feats, samples, dtype):
         return made.loss((feats,), samples)
 
 
-def gradients_of(loss, made, feats, scale=1024):
-    """Scaled up on the way, as a gradient scaler does."""
+def gradients_of(loss, made, feats):
     wanted = [feats, *(p for p in made.parameters() if p.requires_grad)]
-    found = torch.autograd.grad(loss * scale, wanted)
-    return [x.double() / scale for x in found]
+    return [x.double() for x in torch.autograd.grad(loss, wanted)]
 
 
 def distance(gradients, expected):
@@ -81,8 +79,8 @@ def distance(gradients, expected):
 
 
 # Relative errors of the loss and of all its gradients taken together: found
-# were 6e-5 and 0.018 in bfloat16, 1e-5 and 0.0021 in float16.
-BOUNDS = {torch.bfloat16: (1e-3, 0.05), torch.float16: (1e-4, 0.006)}
+# were 6e-5 and 0.018 in bfloat16, 1e-5 and 0.0050 in float16.
+BOUNDS = {torch.bfloat16: (1e-3, 0.05), torch.float16: (1e-4, 0.015)}
 
 
 @pytest.mark.parametrize('dtype', HALVES)
@@ -127,7 +125,6 @@ def test_loss_and_gradients_err_as_their_layers_do(dtype):
     torch.testing.assert_close(loss.double(), reference, rtol=1e-6, atol=0)
     error = abs(float((loss / truth - 1).detach()))
     gradient_error = distance(gradients, true_gradients)
-    print(dtype, error, gradient_error, distance(expected, true_gradients))
     loss_bound, gradient_bound = BOUNDS[dtype]
     assert error < loss_bound and gradient_error < gradient_bound
     assert gradient_error < 1.01 * distance(expected, true_gradients)
