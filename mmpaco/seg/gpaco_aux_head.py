@@ -37,6 +37,34 @@ class DecodeHeadOutput(NamedTuple):
     logits: Tensor
 
 
+def check_graph(
+    output: Tensor, layer: nn.Module, head: str, layer_name: str
+) -> None:
+    """Check that a layer of a head is trained by what the head gives.
+
+    It is not if mmengine checkpoints the activations of the whole head:
+    PyTorch then sees a tuple that goes in, and no tensor that needs a
+    gradient, which is worth a warning to it.
+
+    Args:
+        output (Tensor): What the layer's parameters went into.
+        layer (nn.Module): The layer.
+        head (str): Name of the head in the message.
+        layer_name (str): Name of the layer in it.
+
+    Raises:
+        RuntimeError: If the layer would get no gradient.
+    """
+    if not torch.is_grad_enabled() or output.requires_grad:
+        return
+    if any(p.requires_grad for p in layer.parameters()):
+        raise RuntimeError(
+            f'{head} gets no gradient from its loss. If '
+            'activation_checkpointing names the head, name layers of it '
+            f'instead, such as HEAD.{layer_name}'
+        )
+
+
 @MODELS.register_module()
 class GPaCoAuxHead(BaseDecodeHead):
     """Parametric contrast between the pixels of each image.
@@ -269,9 +297,11 @@ class GPaCoAuxHead(BaseDecodeHead):
         Raises:
             TypeError: If the labels are not integers.
             ValueError: If they do not fit the images or the classes.
-            RuntimeError: If a value is not finite.
+            RuntimeError: If a value is not finite, or the embeddings have
+                no gradient.
         """
         embeddings, logits = seg_logits
+        check_graph(embeddings, self.projector, 'GPaCoAuxHead', 'projector')
         if len(batch_data_samples) != len(embeddings):
             raise ValueError(
                 f'got {len(batch_data_samples)} data samples for '

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmpaco.registry import MODELS
 
-from .gpaco_aux_head import DecodeHeadOutput, GPaCoAuxHead
+from .gpaco_aux_head import DecodeHeadOutput, GPaCoAuxHead, check_graph
 from .label_maps import check_label_maps
 
 _BACKBONE_INSTEAD = (
@@ -104,7 +104,8 @@ class _HandOver:
             dict[str, Tensor]: The losses, named as by ``EncoderDecoder``.
 
         Raises:
-            RuntimeError: If the main head does not end in ``cls_seg``.
+            RuntimeError: If the main head does not end in ``cls_seg``, or
+                gets no gradient.
             TypeError: If the labels are not integers.
             ValueError: If they do not fit the images or the classes.
         """
@@ -130,6 +131,12 @@ class _HandOver:
                 'does not end in cls_seg, so that there are no feature and no '
                 f'logits to take from it; {_BACKBONE_INSTEAD}'
             )
+        check_graph(
+            record.output.logits,
+            main_head.conv_seg,
+            type(main_head).__name__,
+            'conv_seg',
+        )
         for prefix, head in self._auxiliary_heads().items():
             head_inputs = record.output if _asks(head) else features
             losses.update(

@@ -47,7 +47,12 @@ def check_label_maps(
                 'alike'
             )
         if labels.is_cpu:
-            check_labels(labels, num_classes, ignore_index)
+            try:
+                check_labels(labels, num_classes, ignore_index)
+            except (TypeError, ValueError) as error:
+                raise type(error)(
+                    f'label map{_path(sample.metainfo)}: {error}'
+                ) from error
 
 
 def nearest_labels(labels: Tensor, size: Sequence[int]) -> Tensor:

@@ -46,7 +46,7 @@ def label_maps():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def segmentor_cfg():
     """Give the config of a small FCN with an FCN and a GPaCo head."""
 

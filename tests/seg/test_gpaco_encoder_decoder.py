@@ -1,9 +1,6 @@
 """The segmentor that hands the main head's feature and logits over."""
 
 import copy
-import os
-import subprocess
-import sys
 import uuid
 
 import cv2
@@ -16,7 +13,10 @@ pytest.importorskip('mmseg')
 
 from mmengine.config import Config  # noqa: E402
 from mmengine.registry import MODELS  # noqa: E402
-from mmengine.runner import Runner  # noqa: E402
+from mmengine.runner import (  # noqa: E402
+    Runner,
+    turn_on_activation_checkpointing,
+)
 from mmseg.models.decode_heads import FCNHead  # noqa: E402
 
 from mmpaco.seg import GPaCoEncoderDecoder  # noqa: E402
@@ -323,11 +323,17 @@ def test_label_map_of_another_size_is_refused(
         model.loss(**data)
 
 
-def test_label_that_is_no_class_is_refused(model, label_maps, samples):
+def test_label_that_is_no_class_is_refused_with_its_file(
+    model, label_maps, samples
+):
     labels = label_maps(2)
     labels[1, 0, 1] = 11
-    with pytest.raises(ValueError, match=r'\[0, 5\).*got \[11\]'):
-        model.loss(images(), samples(labels))
+    data = samples(labels, seg_map_path='b.png')
+    with pytest.raises(ValueError, match=r'b.png: .*\[0, 5\).*got \[11\]'):
+        model.loss(images(), data)
+    data = samples(labels / 2, seg_map_path='b.png')
+    with pytest.raises(TypeError, match='b.png: .*integers'):
+        model.loss(images(), data)
 
 
 class OwnClassifier(FCNHead):
@@ -373,6 +379,49 @@ def test_activation_checkpointing_of_the_backbone(segmentor_cfg, build, batch):
         assert num_hooks(model) == 0
     for one, other in zip(*gradients):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    'modules',
+    (
+        'decode_head.convs',
+        'decode_head.conv_seg',
+        ['backbone.layer2', 'auxiliary_head.1.projector'],
+    ),
+)
+def test_layers_that_the_runner_checkpoints(
+    segmentor_cfg, build, batch, modules
+):
+    """``activation_checkpointing`` of a config: the same gradients."""
+    cfg = segmentor_cfg()
+    for head in (cfg['decode_head'], *cfg['auxiliary_head']):
+        head['dropout_ratio'] = 0
+    gradients = []
+    for checkpointed in (False, True):
+        model = build(cfg).double()
+        if checkpointed:
+            turn_on_activation_checkpointing(model, modules)
+        torch.manual_seed(0)
+        total(model.loss(batch[0].double(), batch[1])).backward()
+        gradients.append({k: p.grad for k, p in model.named_parameters()})
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize('head', ('decode_head', 'auxiliary_head.1'))
+def test_a_head_checkpointed_as_a_whole_is_refused(model, batch, head):
+    """Its input is a tuple, whose gradients PyTorch drops with a warning."""
+    turn_on_activation_checkpointing(model, head)
+    with pytest.raises(RuntimeError, match=r'activation_checkpointing.*\w+\.'):
+        model.loss(*batch)
+    with torch.no_grad():
+        assert total(model.loss(*batch)) > 0
+
+
+def test_a_frozen_main_head_is_no_checkpointed_one(model, batch):
+    for part in (model.backbone, model.decode_head):
+        part.requires_grad_(False)
+    total(model.loss(*batch)).backward()
+    assert model.auxiliary_head[1].projector[2].weight.grad.any()
 
 
 def test_compiled_backbone(model, batch):
@@ -520,75 +569,3 @@ def test_average_of_weights_is_a_model_of_its_own(segmentor_cfg, build, batch):
     assert isinstance(average.module, GPaCoEncoderDecoder)
     assert total(average.module.loss(*batch)).isfinite()
     assert num_hooks(average) == 0
-
-
-RANK = """
-import sys
-import torch
-from mmengine.registry import MODELS, DefaultScope
-from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
-from torch.nn.parallel import DistributedDataParallel
-
-DefaultScope.get_instance('rank', scope_name='mmseg')
-folder, rank = sys.argv[1], int(sys.argv[2])
-state = torch.load(f'{folder}/input.pth', weights_only=False)
-torch.distributed.init_process_group(
-    'gloo', f'file://{folder}/store', rank=rank, world_size=2)
-model = MODELS.build(state['cfg'])
-model.load_state_dict(state['weights'])
-wrapped = DistributedDataParallel(model, find_unused_parameters=False)
-samples = [
-    SegDataSample(gt_sem_seg=PixelData(data=state['labels'][rank][None]))]
-# The second step fails if a parameter got no gradient in the first.
-for _ in range(2):
-    model.zero_grad()
-    losses = wrapped(state['images'][rank][None], samples, mode='loss')
-    sum(v for k, v in losses.items() if 'loss' in k).backward()
-torch.save({k: p.grad for k, p in model.named_parameters()},
-           f'{folder}/rank{rank}.pth')
-"""
-
-
-def test_two_processes_have_the_gradient_of_one(
-    segmentor_cfg, build, label_maps, samples, tmp_path
-):
-    """With an image each, of which one has only ignored pixels."""
-    norm = dict(type='GN', num_groups=2)
-    cfg = segmentor_cfg()
-    for part in (cfg['backbone'], cfg['decode_head'], *cfg['auxiliary_head']):
-        part['norm_cfg'] = norm
-        if part is not cfg['backbone']:
-            part['dropout_ratio'] = 0
-    cfg['auxiliary_head'][1]['num_samples'] = -1
-    labels = label_maps(2)
-    labels[1] = IGNORE
-    model = build(copy.deepcopy(cfg))
-    torch.save(
-        dict(
-            cfg=cfg,
-            weights=model.state_dict(),
-            images=images(),
-            labels=labels,
-        ),
-        tmp_path / 'input.pth',
-    )
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, '-W', 'ignore', '-c', RANK, tmp_path, str(rank)],
-            env={**os.environ, 'OMP_NUM_THREADS': '1'},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    total(model.loss(images(), samples(labels))).backward()
-    for rank in ranks:
-        _, errors = rank.communicate(timeout=300)
-        assert rank.returncode == 0, errors[-3000:]
-    for rank in range(2):
-        found = torch.load(tmp_path / f'rank{rank}.pth', weights_only=True)
-        for name, parameter in model.named_parameters():
-            torch.testing.assert_close(
-                found[name], parameter.grad, rtol=1e-3, atol=1e-6
-            )
