@@ -1,5 +1,9 @@
 """Lists of real images, and the lists of the long-tailed benchmarks."""
 
+import json
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -221,6 +225,8 @@ def test_end_of_the_list_does_not_matter(tmp_path, end):
         (r'C:\b.jpg 1', 'absolute path', 'is absolute'),
         ('s3://b/b.jpg 1', 'absolute path', "'s3://b/b.jpg' is absolute"),
         ('../b.jpg 1', 'path out of the root', "'../b.jpg' climbs out"),
+        (r'..\b.jpg 1', 'path out of the root', 'climbs out of the root'),
+        ('.. 1', 'path out of the root', "'..' climbs out"),
         ('c/../../b.jpg 1', 'path out of the root', "'../b.jpg' climbs out"),
     ),
 )
@@ -294,7 +300,9 @@ def damage(path, kind):
 @pytest.mark.parametrize('workers', (0, 1))
 @pytest.mark.parametrize('backend', ('cv2', 'pillow'))
 @pytest.mark.parametrize('kind', ('missing', 'empty', 'no image', 'cut'))
-def test_image_that_cannot_be_read_is_named(root, kind, backend, workers):
+def test_image_that_cannot_be_read_is_named_with_its_line(
+    root, kind, backend, workers
+):
     if (kind, backend) == ('cut', 'cv2') and cv2.__version__ < '5':
         pytest.skip('OpenCV before 5 takes half an image for a whole one')
     name = 'images/class 1/no 7.jpg'
@@ -304,7 +312,9 @@ def test_image_that_cannot_be_read_is_named(root, kind, backend, workers):
     dataset = DATASETS.build(options)
     assert dataset[6]['gt_label'] == 1
     loader = DataLoader(Subset(dataset, [7]), num_workers=workers)
-    with pytest.raises(Exception, match=str(root / name)):
+    error = FileNotFoundError if kind == 'missing' else RuntimeError
+    told = f'{root}/train.txt:8: {root / name} cannot be loaded'
+    with pytest.raises(error, match=told):
         next(iter(loader))
 
 
@@ -329,6 +339,65 @@ def write_list(path, labels):
             for i, label in enumerate(labels.tolist())
         )
     )
+
+
+# Peak and rest of the memory can only be told in a process of its own.
+LARGE = """
+import json, os, resource, sys, time
+from mmpaco.cls.datasets.image_list import ImageListDataset
+from mmpaco.engine import count_labels
+
+def memory():
+    # In KiB, of the largest and of now.
+    with open('/proc/self/statm') as file:
+        now = int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE') // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, now
+
+before = memory()
+start = time.perf_counter()
+dataset = ImageListDataset(sys.argv[1], 8142)
+seconds = time.perf_counter() - start
+peak, kept = (x - y for x, y in zip(memory(), before))
+print(json.dumps(dict(
+    images=len(dataset),
+    ends=[dataset.get_data_info(i) for i in (0, -1)],
+    counts=count_labels(dataset).tolist(),
+    read=f'{seconds:.1f} s, {peak >> 10} MiB at most, {kept >> 10} MiB kept',
+)))
+"""
+
+
+@pytest.mark.parametrize(
+    'num_images',
+    (100_000, pytest.param(1_000_000, marks=pytest.mark.slow)),
+)
+def test_long_lists_are_read_whole_and_their_last_line_is_checked(
+    tmp_path, num_images
+):
+    """Shows time and memory (``pytest -s``)."""
+    labels = np.arange(num_images) % 8142
+    file = tmp_path / 'train.txt'
+    write_list(file, labels)
+    out = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', LARGE, file],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert out.returncode == 0, out.stderr[-3000:]
+    found = json.loads(out.stdout.splitlines()[-1])
+    print(f'{num_images} images: {found["read"]}')
+    assert found['images'] == num_images
+    assert found['counts'] == np.bincount(labels).tolist()
+    for i, info in zip((0, num_images - 1), found['ends']):
+        assert info['gt_label'] == labels[i]
+        assert info['img_path'] == f'images/{labels[i]}/{i:032}.jpg'
+
+    with file.open('a') as lines:
+        lines.write(f'images/0/{0:032}.jpg 0\n')
+    message = f'{file}:{num_images + 1}: .* is in line 1 already'
+    with pytest.raises(ValueError, match=message):
+        ImageListDataset(str(file))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -72,15 +73,19 @@ class ImageListDataset(BaseDataset):
             list[dict]: ``img_path`` and ``gt_label`` of each image.
         """
         listed = self._read_list()
+        return [
+            dict(img_path=path, gt_label=label)
+            for path, label in zip(
+                self._img_paths(listed), listed.labels.tolist()
+            )
+        ]
+
+    def _img_paths(self, listed: ImageList) -> Iterator[str]:
         # Found once: to infer it from each path would take most of the time.
         backend = get_file_backend(self.img_prefix, enable_singleton=True)
-        return [
-            dict(
-                img_path=backend.join_path(self.img_prefix, path),
-                gt_label=label,
-            )
-            for path, label in zip(listed.paths, listed.labels.tolist())
-        ]
+        return (
+            backend.join_path(self.img_prefix, path) for path in listed.paths
+        )
 
     def _read_list(self) -> ImageList:
         classes = self.CLASSES
@@ -119,19 +124,27 @@ class ImageListDataset(BaseDataset):
 
         Raises:
             FileNotFoundError: If the image is missing.
-            RuntimeError: If it cannot be loaded, or a transform fails.
+            RuntimeError: If it cannot be loaded, or a transform fails. Both
+                name the image and its line in the list.
         """
         try:
             return super().prepare_data(idx)
         except Exception as error:
             path = self.get_data_info(idx)['img_path']
+            missing = isinstance(error, FileNotFoundError)
             # Decoders see bytes and cannot tell which file they came from.
-            if path in str(error):
-                raise
-            raise RuntimeError(
-                f'{path} cannot be loaded or transformed: '
-                f'{type(error).__name__}: {error}'
+            raise (FileNotFoundError if missing else RuntimeError)(
+                f'{self._line_of(path)}: {path} cannot be loaded or '
+                f'transformed: {type(error).__name__}: {error}'
             ) from error
+
+    def _line_of(self, img_path: str) -> str:
+        """Return ``file:line`` of an image, from the list read once more."""
+        listed = read_image_list(self.ann_file)
+        for path, line in zip(self._img_paths(listed), listed.lines.tolist()):
+            if path == img_path:
+                return f'{self.ann_file}:{line}'
+        return self.ann_file
 
 
 class ListFacts(NamedTuple):
