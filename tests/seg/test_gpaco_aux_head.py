@@ -241,9 +241,12 @@ def test_half_precision_features_are_contrasted_in_float32(
     In float16 small gradients vanish, for want of a scaler.
     """
     half = torch.autocast('cpu', dtype)
-    with half:
-        if (torch.ones(1, 1) @ torch.ones(1, 1)).dtype != dtype:
-            pytest.skip('this PyTorch has no autocast to float16 on a CPU')
+    try:
+        with half:
+            pass
+    except RuntimeError as error:
+        # PyTorch 2.1 has no float16 here.
+        pytest.skip(str(error))
     channels = 4 if source == 'backbone' else None
     made = head(num_samples=-1, source=source, channels=channels)
     labels = samples(label_maps(3, (28, 36)))
