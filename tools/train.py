@@ -11,7 +11,7 @@ def main() -> None:
         usage='%(prog)s CONFIG [options of the stock tool]',
         epilog='The default_scope of the config says whose tool runs. All its '
         'options apply, such as --work-dir DIR, --resume, --amp, '
-        '--cfg-options KEY=VALUE and --launcher pytorch, which works '
+        '--cfg-options KEY=VALUE and --launcher pytorch or slurm, which work '
         'without a GPU as well.',
         allow_abbrev=False,
     )
