@@ -116,10 +116,8 @@ def zero_loss(head: nn.Module, *tensors: Tensor) -> Tensor:
     Returns:
         Tensor: A scalar.
     """
-    parts = [p.sum() for p in head.parameters() if p.requires_grad]
-    # Zero times nan is nan; its gradient is zero where there is one. A sum in
-    # float16 may be infinite.
-    parts += [
-        torch.nan_to_num(x.float(), 0.0, 0.0, 0.0).sum() for x in tensors
-    ]
-    return 0.0 * torch.stack([part.float() for part in parts]).sum()
+    parts: list[Tensor] = [p for p in head.parameters() if p.requires_grad]
+    # Zero times nan is nan; its gradient is zero where there is one.
+    parts += [torch.nan_to_num(x, 0.0, 0.0, 0.0) for x in tensors]
+    # A sum in float16 may be infinite.
+    return 0.0 * torch.stack([part.float().sum() for part in parts]).sum()

@@ -18,6 +18,7 @@ from mmpaco.engine.nonfinite_guard import NonFiniteGuard, zero_loss
 from mmpaco.losses import ClassPrior, PaCoLoss
 from mmpaco.registry import MODELS
 
+from .graph_check import check_graph
 from .label_maps import check_label_maps, nearest_labels
 
 _SOURCES = ('decode_head', 'backbone')
@@ -35,34 +36,6 @@ class DecodeHeadOutput(NamedTuple):
 
     feature: Tensor
     logits: Tensor
-
-
-def check_graph(
-    output: Tensor, layer: nn.Module, head: str, layer_name: str
-) -> None:
-    """Check that a layer of a head is trained by what the head gives.
-
-    It is not if mmengine checkpoints the activations of the whole head:
-    PyTorch then sees a tuple that goes in, and no tensor that needs a
-    gradient, which is worth a warning to it.
-
-    Args:
-        output (Tensor): What the layer's parameters went into.
-        layer (nn.Module): The layer.
-        head (str): Name of the head in the message.
-        layer_name (str): Name of the layer in it.
-
-    Raises:
-        RuntimeError: If the layer would get no gradient.
-    """
-    if not torch.is_grad_enabled() or output.requires_grad:
-        return
-    if any(p.requires_grad for p in layer.parameters()):
-        raise RuntimeError(
-            f'{head} gets no gradient from its loss. If '
-            'activation_checkpointing names the head, name layers of it '
-            f'instead, such as HEAD.{layer_name}'
-        )
 
 
 @MODELS.register_module()

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from mmpaco.registry import MODELS
 
-from .gpaco_aux_head import DecodeHeadOutput, GPaCoAuxHead, check_graph
+from .gpaco_aux_head import DecodeHeadOutput, GPaCoAuxHead
+from .graph_check import check_graph
 from .label_maps import check_label_maps
 
 _BACKBONE_INSTEAD = (
