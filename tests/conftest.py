@@ -1,13 +1,11 @@
 """Real images and shipped configs, made small enough for a test."""
 
-import os
-import socket
 import subprocess
-import sys
 import uuid
 from pathlib import Path
 
 import pytest
+from processes import environment, free_port
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
@@ -73,26 +71,17 @@ def dist_train(run, tmp_path):
     Modules in the temporary folder can be imported by the config.
     """
 
-    def launch(cfg, num_ranks):
+    def launch(cfg, num_ranks, *options):
         # Ranks that were given a name of their own would share no folder.
         cfg.pop('experiment_name', None)
         cfg.dump(str(tmp_path / 'config.py'))
-        with socket.socket() as probe:
-            probe.bind(('localhost', 0))
-            port = probe.getsockname()[1]
-        paths = [str(tmp_path), os.environ.get('PYTHONPATH')]
         return run(
             'bash',
             ROOT / 'tools' / 'dist_train.sh',
             tmp_path / 'config.py',
             num_ranks,
-            env={
-                **os.environ,
-                'OMP_NUM_THREADS': '1',
-                'PYTHON': sys.executable,
-                'PORT': str(port),
-                'PYTHONPATH': os.pathsep.join(filter(None, paths)),
-            },
+            *options,
+            env=environment(tmp_path, PORT=free_port()),
         )
 
     return launch

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 
 pytest.importorskip('mmpretrain')
 
+import spoiling_neck  # noqa: E402, F401
 from mmengine.hooks import Hook  # noqa: E402
 from mmengine.optim.optimizer import amp_optimizer_wrapper  # noqa: E402
-from mmengine.registry import MODELS, DefaultScope  # noqa: E402
+from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.runner import Runner, amp  # noqa: E402
 from mmpretrain.structures import DataSample  # noqa: E402
 
@@ -281,26 +282,10 @@ def test_a_step_that_the_scaler_skips_enqueues_its_own_keys_once(
     torch.testing.assert_close(rows.norm(dim=1), torch.ones(len(rows)))
 
 
-@MODELS.register_module()
-class OverflowNeck(torch.nn.Module):
-    """Lets a value of the features overflow in training iteration 6."""
-
-    def __init__(self):
-        super().__init__()
-        self.calls = 0
-
-    def forward(self, feats):
-        self.calls += self.training
-        feature = feats[-1].flatten(1).clone()
-        if self.training and self.calls == 6:
-            feature[3, 5] = float('inf')
-        return (feature,)
-
-
 @pytest.mark.parametrize('dtype', HALVES)
 def test_an_overflow_is_told_with_head_and_iteration(half_precision, dtype):
     cfg = half_precision(GPACO, dtype)
-    cfg.model.neck = dict(type='OverflowNeck')
+    cfg.model.neck = dict(type='SpoilingNeck', value='inf')
     with pytest.raises(RuntimeError, match='GPaCoHead: .* in iteration 6'):
         Runner.from_cfg(cfg).train()
 
@@ -316,7 +301,7 @@ def test_an_overflow_is_skipped_counted_and_enqueues_nothing(
     half_precision, config, dtype
 ):
     cfg = half_precision(config, dtype)
-    cfg.model.neck = dict(type='OverflowNeck')
+    cfg.model.neck = dict(type='SpoilingNeck', value='inf')
     cfg.model.head.on_nonfinite = 'skip'
     runner = Runner.from_cfg(cfg)
     runner.train()

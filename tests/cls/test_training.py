@@ -8,7 +8,7 @@ import torch
 
 pytest.importorskip('mmpretrain')
 
-from mmengine.registry import MODELS  # noqa: E402
+import spoiling_neck  # noqa: E402, F401
 from mmengine.runner import Runner, find_latest_checkpoint  # noqa: E402
 
 from mmpaco.compat import stock_tool  # noqa: E402
@@ -123,25 +123,9 @@ def test_queue_of_another_length_starts_afresh_on_demand(mnist_config):
     assert int(queue.filled) == 700
 
 
-@MODELS.register_module()
-class NaNNeck(torch.nn.Module):
-    """Spoils a value of the features in training iteration 6."""
-
-    def __init__(self):
-        super().__init__()
-        self.calls = 0
-
-    def forward(self, feats):
-        self.calls += self.training
-        feature = feats[-1].flatten(1).clone()
-        if self.training and self.calls == 6:
-            feature[3, 5] = float('nan')
-        return (feature,)
-
-
 def test_a_nan_is_told_with_its_iteration_and_saved_nowhere(mnist_config):
     cfg = mnist_config(GPACO)
-    cfg.model.neck = dict(type='NaNNeck')
+    cfg.model.neck = dict(type='SpoilingNeck', value='nan')
     cfg.model.head.queue_length = 1500
     cfg.default_hooks.checkpoint = dict(
         type='CheckpointHook', by_epoch=False, interval=1
@@ -159,7 +143,7 @@ def test_a_nan_is_told_with_its_iteration_and_saved_nowhere(mnist_config):
 
 def test_a_nan_is_skipped_and_counted_in_the_log(mnist_config):
     cfg = mnist_config(GPACO)
-    cfg.model.neck = dict(type='NaNNeck')
+    cfg.model.neck = dict(type='SpoilingNeck', value='nan')
     cfg.model.head.update(queue_length=1500, on_nonfinite='skip')
     runner = train(cfg)
     for name, value in runner.model.state_dict().items():

@@ -4,13 +4,12 @@ The tools run in real subprocesses, from another working directory, on images
 written to disk.
 """
 
-import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import environment, free_port
 
 from mmpaco.engine.stock_tools import run_stock_tool
 
@@ -27,13 +26,7 @@ def run(command, cwd, **env):
     process = subprocess.run(
         [str(x) for x in command],
         cwd=cwd,
-        env={
-            **os.environ,
-            'CUDA_VISIBLE_DEVICES': '',
-            'OMP_NUM_THREADS': '1',
-            'PYTHON': sys.executable,
-            **env,
-        },
+        env=environment(**env),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -46,12 +39,6 @@ def run_ok(command, cwd, **env):
     status, output = run(command, cwd, **env)
     assert status == 0, output
     return output
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return str(s.getsockname()[1])
 
 
 def test_a_config_without_default_scope_is_refused(tmp_path):

@@ -6,10 +6,8 @@ state of the random number generators.
 """
 
 import copy
-import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import environment
 
 pytest.importorskip('mmpretrain')
 
@@ -67,7 +66,7 @@ class Training:
                     *(sys.executable, TOOLS / 'train.py', config),
                     *('--work-dir', work_dir, *options),
                 ],
-                env={**os.environ, 'OMP_NUM_THREADS': '1'},
+                env=environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -317,7 +316,7 @@ class StateHook(Hook):
 
 
 def test_a_queue_goes_on_with_another_world_size_and_batch_size(
-    small_config, undisturbed, tmp_path
+    small_config, undisturbed, dist_train, tmp_path
 ):
     """One process with batches of 64, two with 32, one with 100."""
     images, length = 988, 1500
@@ -325,14 +324,13 @@ def test_a_queue_goes_on_with_another_world_size_and_batch_size(
     leave(undisturbed, work_dir, 'work_dir/epoch_2.pth', whole=(2,))
     saved = load(work_dir / 'epoch_2.pth')['state_dict']
 
-    path = small_config(max_epochs=3)
-    cfg = Config.fromfile(str(path))
+    cfg = Config.fromfile(str(small_config(max_epochs=3)))
     cfg.custom_imports.imports = ['mmpaco', 'state_hook']
     cfg.custom_hooks.append(dict(type='StateHook'))
-    cfg.dump(str(tmp_path / 'two_processes.py'))
     (tmp_path / 'state_hook.py').write_text(STATE_HOOK)
-    run_two_processes(
-        tmp_path / 'two_processes.py',
+    dist_train(
+        cfg,
+        2,
         *('--work-dir', work_dir, '--resume'),
         *('--cfg-options', 'train_dataloader.batch_size=32'),
     )
@@ -349,7 +347,7 @@ def test_a_queue_goes_on_with_another_world_size_and_batch_size(
 
     saved = load(work_dir / 'epoch_3.pth')['state_dict']
     runner, start = train(
-        path,
+        small_config(max_epochs=3),
         work_dir,
         resume=True,
         **{'train_cfg.max_epochs': 4, 'train_dataloader.batch_size': 100},
@@ -375,27 +373,3 @@ def check_continued(start, end, images, length):
     new = end['head.queue.labels'][~kept]
     assert torch.equal(torch.bincount(new, minlength=10), counts)
     assert_equal(pick(start, 'prior'), pick(end, 'prior'))
-
-
-def run_two_processes(config, *options):
-    with socket.socket() as probe:
-        probe.bind(('localhost', 0))
-        port = probe.getsockname()[1]
-    out = subprocess.run(
-        [TOOLS / 'dist_train.sh', config, '2', *options],
-        env={
-            **os.environ,
-            'CUDA_VISIBLE_DEVICES': '',
-            'OMP_NUM_THREADS': '1',
-            'PYTHON': sys.executable,
-            'PORT': str(port),
-            'PYTHONPATH': os.pathsep.join(
-                [str(config.parent), os.environ.get('PYTHONPATH', '')]
-            ),
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    assert out.returncode == 0, out.stdout[-3000:]

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import torch
 pytest.importorskip('mmpretrain')
 
 from mmengine.device import get_device  # noqa: E402
+from processes import environment, free_port  # noqa: E402
 
 from mmpaco.engine.stock_tools import run_stock_tool  # noqa: E402
 
@@ -58,12 +58,6 @@ class Probe(Hook):
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return str(s.getsockname()[1])
-
-
 @pytest.fixture
 def launch(tmp_path):
     """Start commands at once, wait for all, and give what each printed."""
@@ -77,13 +71,7 @@ def launch(tmp_path):
                 process = subprocess.Popen(
                     [str(x) for x in command],
                     cwd=tmp_path,
-                    env={
-                        **os.environ,
-                        'CUDA_VISIBLE_DEVICES': '',
-                        'OMP_NUM_THREADS': '1',
-                        'PYTHON': sys.executable,
-                        **env,
-                    },
+                    env=environment(tmp_path, **env),
                     stdout=file,
                     stderr=subprocess.STDOUT,
                 )
@@ -209,14 +197,7 @@ def test_two_launchers_on_two_nodes_train_one_model_with_one_queue(
     (tmp_path / 'probe.py').write_text(PROBE)
 
     def on_two_nodes(*command):
-        port = free_port()
-        paths = [str(tmp_path), os.environ.get('PYTHONPATH')]
-        env = dict(
-            NNODES='2',
-            MASTER_ADDR='127.0.0.1',
-            PORT=port,
-            PYTHONPATH=os.pathsep.join(filter(None, paths)),
-        )
+        env = dict(NNODES='2', MASTER_ADDR='127.0.0.1', PORT=free_port())
         return launch(
             *((command, dict(env, NODE_RANK=str(node))) for node in range(2))
         )

@@ -1,13 +1,13 @@
 """Promises to a long run: it neither grows nor spoils its queue."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import environment
 
 pytest.importorskip('mmpretrain')
 
@@ -67,14 +67,9 @@ def test_3000_iterations_keep_memory_files_and_queue(
     cfg.custom_hooks.append(dict(type='SoakHook'))
     (tmp_path / 'soak_hook.py').write_text(SOAK_HOOK)
     cfg.dump(str(tmp_path / 'config.py'))
-    path = [str(tmp_path), os.environ.get('PYTHONPATH', '')]
     out = subprocess.run(
         [sys.executable, TRAIN, tmp_path / 'config.py'],
-        env={
-            **os.environ,
-            'OMP_NUM_THREADS': '1',
-            'PYTHONPATH': os.pathsep.join(path),
-        },
+        env=environment(tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
