@@ -14,7 +14,12 @@ check_stack()
 
 from mmengine import registry as root  # noqa: E402
 
-from mmpaco.losses import BalancedSoftmaxLoss, PaCoLoss  # noqa: E402
+from mmpaco.losses import (  # noqa: E402
+    BalancedSoftmaxLoss,
+    MultiTaskLoss,
+    PaCoLoss,
+    SupConLoss,
+)
 
 _LOCATIONS = ['mmpaco.engine'] + [
     room
@@ -51,5 +56,5 @@ HOOKS = _child(root.HOOKS)
 METRICS = _child(root.METRICS)
 
 # The losses know torch alone, so they are named here.
-for _loss in (PaCoLoss, BalancedSoftmaxLoss):
+for _loss in (PaCoLoss, BalancedSoftmaxLoss, SupConLoss, MultiTaskLoss):
     MODELS.register_module(module=_loss)

@@ -5,7 +5,6 @@ from typing import Any, Optional
 
 import torch
 from mmengine.dist import get_world_size
-from mmengine.logging import print_log
 from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
@@ -14,11 +13,12 @@ from torch import Tensor
 from mmpaco.engine import EmbeddingQueue
 from mmpaco.engine.distributed import gather_rows, other_rows
 from mmpaco.engine.nonfinite_guard import NonFiniteGuard, zero_loss
-from mmpaco.losses import ClassPrior, PaCoLoss
+from mmpaco.losses import ClassPrior, MultiTaskLoss, PaCoLoss, SupConLoss
 from mmpaco.registry import MODELS
 
-# alpha * K of the head class lies between 0.4 and 4.5 in the papers' runs.
-_SANE_ALPHA_K = (0.1, 10.0)
+from .contrast_strength import report_strength
+
+_LOSSES = (PaCoLoss, SupConLoss, MultiTaskLoss)
 
 
 @MODELS.register_module()
@@ -36,8 +36,12 @@ class GPaCoHead(LinearClsHead):
     Args:
         num_classes (int): The class count C.
         in_channels (int): Size of the pooled feature.
-        loss (dict, optional): Config of the loss. Defaults to the papers'
-            setting for ImageNet-LT, alpha 0.05 and temperature 0.2.
+        loss (dict, optional): Config of the loss: ``mmpaco.PaCoLoss``, or a
+            baseline, ``mmpaco.MultiTaskLoss`` or ``mmpaco.SupConLoss``.
+            SupCon trains no classifier, so it is frozen here and has no
+            meaning until a second stage trains one. Defaults to PaCoLoss in
+            the papers' setting for ImageNet-LT, alpha 0.05 and temperature
+            0.2.
         projector (dict, optional): What differs from the defaults of
             ``mmpaco.Projector``, which are GPaCo's: three layers without
             norm, 128 outputs.
@@ -45,8 +49,10 @@ class GPaCoHead(LinearClsHead):
             8192.
         num_views (int): Views of each image in a batch; the last one enters
             the queue. Defaults to 2.
-        class_prior (bool): Whether the log prior shifts the center logits:
-            for long-tailed sets yes, for balanced ones no. Defaults to True.
+        class_prior (bool): Whether the loss is told the training images per
+            class: for long-tailed sets yes, for balanced ones no. A loss
+            that has no use for them needs no ``ClassPriorHook``. Defaults to
+            True.
         gather (bool): Whether the rows of all ranks are contrasts, with
             gradients to them. Else those of this rank are, and the queue,
             which holds the keys of all ranks in either case. Defaults to
@@ -61,9 +67,10 @@ class GPaCoHead(LinearClsHead):
         **kwargs: Other arguments of ``LinearClsHead``.
 
     Raises:
-        TypeError: If the loss is not ``mmpaco.PaCoLoss``.
-        ValueError: If ``queue_length`` is negative or ``num_views`` is not
-            positive.
+        TypeError: If the loss is none of the three.
+        ValueError: If ``queue_length`` is negative, ``num_views`` is not
+            positive, or ``cal_acc`` asks for the accuracy of a classifier
+            that is not trained.
     """
 
     def __init__(
@@ -87,12 +94,20 @@ class GPaCoHead(LinearClsHead):
         super().__init__(
             num_classes, in_channels, init_cfg=init_cfg, loss=loss, **kwargs
         )
-        if not isinstance(self.loss_module, PaCoLoss):
+        if not isinstance(self.loss_module, _LOSSES):
             raise TypeError(
-                'GPaCoHead needs loss=dict(type='
-                "'mmpaco.PaCoLoss', ...), but got "
+                "GPaCoHead needs loss=dict(type='mmpaco.PaCoLoss', ...), or "
+                'mmpaco.SupConLoss or mmpaco.MultiTaskLoss, but got '
                 f'{type(self.loss_module).__name__}'
             )
+        if isinstance(self.loss_module, SupConLoss):
+            # DDP waits for the gradient of whatever may have one.
+            self.fc.requires_grad_(False)
+            if self.cal_acc:
+                raise ValueError(
+                    'mmpaco.SupConLoss trains no classifier, so its accuracy '
+                    'has no meaning; set cal_acc=False'
+                )
         if queue_length < 0:
             raise ValueError(
                 'queue_length must not be negative (0 means no '
@@ -117,7 +132,11 @@ class GPaCoHead(LinearClsHead):
             if queue_length
             else None
         )
-        self.prior = ClassPrior(num_classes) if class_prior else None
+        self.prior = (
+            ClassPrior(num_classes)
+            if class_prior and self.loss_module.uses_class_counts
+            else None
+        )
         self._is_reported = False
 
     def loss(
@@ -275,30 +294,15 @@ class GPaCoHead(LinearClsHead):
         return per_view
 
     def _report(self, num_rows: int) -> None:
-        """Say once how strong the contrast is (GPaCo, Remark 2)."""
+        """Say once how strong the contrast of PaCo is."""
         if self._is_reported or self.prior is None or not self.training:
             return
         self._is_reported = True
-        counts = self.prior.class_counts.float()
+        if not isinstance(self.loss_module, PaCoLoss):
+            return
         contrasts = num_rows * (get_world_size() if self.gather else 1) - 1
         if self.queue is not None:
             contrasts += self.queue.length
-        alpha = self.loss_module.alpha
-        positives = counts / counts.sum() * contrasts
-        most, least = float(positives.max()), float(positives.min())
-        print_log(
-            f'alpha x K is {alpha * most:.3g} for the most frequent class '
-            f'(K = {most:.3g} positives) and {alpha * least:.3g} for the '
-            f'least frequent one (K = {least:.3g})',
-            logger='current',
+        report_strength(
+            self.loss_module.alpha, self.prior.class_counts, contrasts
         )
-        low, high = _SANE_ALPHA_K
-        if alpha > 0 and not low <= alpha * most <= high:
-            print_log(
-                f'alpha x K of the most frequent class is outside of {low} '
-                f'to {high} (0.4 to 4.5 in the papers): '
-                f'{"its center" if alpha * most > high else "the contrast"} '
-                f'will hardly be learnt. alpha={1 / most:.2g} brings it to 1.',
-                logger='current',
-                level=30,
-            )

@@ -6,14 +6,20 @@ This room imports torch alone, so that the losses work in any PyTorch code.
 from .balanced_softmax import BalancedSoftmaxLoss, balanced_softmax_loss
 from .class_prior import ClassPrior, log_class_prior
 from .labels import check_labels
+from .multi_task_loss import MultiTaskLoss, effective_number_weights
 from .paco_loss import PaCoLoss, paco_loss
+from .supcon_loss import SupConLoss, supcon_loss
 
 __all__ = [
     'BalancedSoftmaxLoss',
     'ClassPrior',
+    'MultiTaskLoss',
     'PaCoLoss',
+    'SupConLoss',
     'balanced_softmax_loss',
     'check_labels',
+    'effective_number_weights',
     'log_class_prior',
     'paco_loss',
+    'supcon_loss',
 ]

@@ -1,6 +1,7 @@
-"""Checks of the arguments of :func:`paco_loss`, none of which reads values."""
+"""Checks of the arguments of the losses, none of which reads values."""
 
 import math
+from collections.abc import Callable
 from typing import Optional
 
 import torch
@@ -10,36 +11,33 @@ IMPLS = ('tiled', 'dense')
 REDUCTIONS = ('mean', 'sum', 'none')
 
 
+# What a parameter must be, and the test of it.
+_RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    'alpha': ('not negative', lambda x: x >= 0),
+    'temperature': ('positive', lambda x: x > 0),
+    'beta': ('positive', lambda x: x > 0),
+    'gamma': ('not negative', lambda x: x >= 0),
+    'base_temperature': (
+        'positive, or None for the temperature',
+        lambda x: x > 0,
+    ),
+    'label_smoothing': ('in [0, 1)', lambda x: 0 <= x < 1),
+    'supcon_weight': ('not negative', lambda x: x >= 0),
+}
+
+
 def check_parameters(
-    alpha: float,
-    temperature: float,
-    beta: float,
-    gamma: float,
-    base_temperature: Optional[float],
-    label_smoothing: float,
-    reduction: str,
+    *,
+    reduction: str = 'mean',
     impl: str,
+    **values: Optional[float],
 ) -> None:
     """Raise a ``ValueError`` for a parameter that is out of range."""
-    for name, value, is_fine, expected in (
-        ('alpha', alpha, alpha >= 0, 'not negative'),
-        ('temperature', temperature, temperature > 0, 'positive'),
-        ('beta', beta, beta > 0, 'positive'),
-        ('gamma', gamma, gamma >= 0, 'not negative'),
-        (
-            'base_temperature',
-            base_temperature,
-            base_temperature is None or base_temperature > 0,
-            'positive, or None for the temperature',
-        ),
-        (
-            'label_smoothing',
-            label_smoothing,
-            0 <= label_smoothing < 1,
-            'in [0, 1)',
-        ),
-    ):
-        if not is_fine or (value is not None and not math.isfinite(value)):
+    for name, value in values.items():
+        expected, is_fine = _RANGES[name]
+        if value is None and name == 'base_temperature':
+            continue
+        if value is None or not (is_fine(value) and math.isfinite(value)):
             raise ValueError(
                 f'{name} must be finite and {expected}, but got {value}'
             )
@@ -60,7 +58,7 @@ def check_inputs(
     class_counts: Optional[Tensor],
 ) -> None:
     """Raise a ``ValueError`` or ``TypeError`` for a tensor out of place."""
-    _check_rows('features', features, 'labels', labels)
+    check_contrasts(features, labels, extra_features, extra_labels)
     if center_logits.dim() != 2 or len(center_logits) != len(features):
         raise ValueError(
             f'center_logits must have shape (N, C) with N={len(features)} as '
@@ -70,6 +68,23 @@ def check_inputs(
         raise TypeError(
             f'center_logits must be floating, but got {center_logits.dtype}'
         )
+    if class_counts is not None and class_counts.shape != (
+        center_logits.shape[1],
+    ):
+        raise ValueError(
+            f'expected one class count for each of {center_logits.shape[1]} '
+            f'centers, but got shape {tuple(class_counts.shape)}'
+        )
+
+
+def check_contrasts(
+    features: Tensor,
+    labels: Tensor,
+    extra_features: Optional[Tensor],
+    extra_labels: Optional[Tensor],
+) -> None:
+    """Raise a ``ValueError`` or ``TypeError`` for rows out of place."""
+    _check_rows('features', features, 'labels', labels)
     if (extra_features is None) != (extra_labels is None):
         raise ValueError(
             'extra_features and extra_labels go together, but '
@@ -84,13 +99,6 @@ def check_inputs(
                 f'features have {features.shape[1]} dimensions, but '
                 f'extra_features have {extra_features.shape[1]}'
             )
-    if class_counts is not None and class_counts.shape != (
-        center_logits.shape[1],
-    ):
-        raise ValueError(
-            f'expected one class count for each of {center_logits.shape[1]} '
-            f'centers, but got shape {tuple(class_counts.shape)}'
-        )
 
 
 def _check_rows(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .labels import class_index
+from .positives import dense_pairs
 
 
 def dense_loss(
@@ -27,16 +28,9 @@ def dense_loss(
     ignore_index: Optional[int],
 ) -> Tensor:
     """Loss of each anchor; arguments as in :func:`paco_loss`."""
-    contrasts, contrast_labels = features, labels
-    if extra_features is not None and extra_labels is not None:
-        contrasts = torch.cat([features, extra_features])
-        contrast_labels = torch.cat([labels, extra_labels])
-    num_anchors = features.shape[0]
-    index = torch.arange(contrasts.shape[0], device=features.device)
-    is_self = index[:num_anchors, None] == index
-
-    similarities = features @ contrasts.t() / temperature
-    similarities = similarities.masked_fill(is_self, -math.inf)
+    similarities, is_positive = dense_pairs(
+        features, labels, extra_features, extra_labels, temperature
+    )
     log_gamma = math.log(gamma) if gamma > 0 else -math.inf
     log_z = torch.cat([centers, similarities + log_gamma], dim=1).logsumexp(1)
 
@@ -49,7 +43,6 @@ def dense_loss(
         others = (1 - target) * label_smoothing / (num_classes - 1)
         target = target * (1 - label_smoothing) + others
     center_part = (target * (centers - log_z[:, None])).sum(1)
-    is_positive = (labels[:, None] == contrast_labels) & ~is_self
     log_p = (similarities - log_z[:, None]).masked_fill(~is_positive, 0)
     num_positives = is_positive.sum(1).to(features.dtype)
     return -(beta * center_part + alpha * log_p.sum(1)) / (

@@ -6,8 +6,6 @@ Generalized Parametric Contrastive Learning, Cui et al., TPAMI 2023,
 https://arxiv.org/abs/2209.12400
 """
 
-import contextlib
-from contextlib import AbstractContextManager
 from typing import Optional
 
 import torch
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 from .checks import check_inputs, check_parameters
 from .class_prior import log_class_prior
 from .dense import dense_loss
-from .labels import is_counted
+from .numerics import no_autocast, reduce_anchors
 from .tiled import tiled_loss
 
 
@@ -88,14 +86,14 @@ def paco_loss(
         ValueError: If a shape does not fit or a parameter is out of range.
     """
     check_parameters(
-        alpha,
-        temperature,
-        beta,
-        gamma,
-        base_temperature,
-        label_smoothing,
-        reduction,
-        impl,
+        reduction=reduction,
+        impl=impl,
+        alpha=alpha,
+        temperature=temperature,
+        beta=beta,
+        gamma=gamma,
+        base_temperature=base_temperature,
+        label_smoothing=label_smoothing,
     )
     check_inputs(
         features,
@@ -111,7 +109,7 @@ def paco_loss(
         torch.promote_types(features.dtype, center_logits.dtype), torch.float32
     )
     anchor_loss = tiled_loss if impl == 'tiled' else dense_loss
-    with _no_autocast(features):
+    with no_autocast(features):
         features, labels = features.to(dtype), labels.long()
         centers = center_logits.to(dtype)
         if class_counts is not None:
@@ -133,22 +131,7 @@ def paco_loss(
             ignore_index=ignore_index,
         )
         loss = loss * (temperature / (base_temperature or temperature))
-        valid = is_counted(labels, ignore_index)
-        # An exact zero that still has a graph where no anchor is left.
-        loss = torch.where(valid, loss, torch.zeros_like(loss))
-        if reduction == 'none':
-            return loss
-        total = loss.sum()
-        return (
-            total if reduction == 'sum' else total / valid.sum().clamp(min=1)
-        )
-
-
-def _no_autocast(tensor: Tensor) -> AbstractContextManager[None]:
-    # The meta device, which has no kernels to cast for, refuses a context.
-    if tensor.is_meta:
-        return contextlib.nullcontext()
-    return torch.autocast(tensor.device.type, enabled=False)
+        return reduce_anchors(loss, labels, ignore_index, reduction)
 
 
 class PaCoLoss(nn.Module):
@@ -172,6 +155,8 @@ class PaCoLoss(nn.Module):
         ValueError: If a parameter is out of range.
     """
 
+    uses_class_counts = True
+
     def __init__(
         self,
         alpha: float,
@@ -186,14 +171,14 @@ class PaCoLoss(nn.Module):
     ) -> None:
         super().__init__()
         check_parameters(
-            alpha,
-            temperature,
-            beta,
-            gamma,
-            base_temperature,
-            label_smoothing,
-            reduction,
-            impl,
+            reduction=reduction,
+            impl=impl,
+            alpha=alpha,
+            temperature=temperature,
+            beta=beta,
+            gamma=gamma,
+            base_temperature=base_temperature,
+            label_smoothing=label_smoothing,
         )
         self.alpha = alpha
         self.temperature = temperature

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .contrast import contrast_logsumexp
 from .labels import class_index
+from .positives import positive_sums
 
 
 def tiled_loss(
@@ -31,22 +32,15 @@ def tiled_loss(
     the sum of the rows of its class.
     """
     num_classes = centers.shape[1]
-    # Ignored rows are a class of their own, the last one.
-    sum_class = class_index(labels, ignore_index, num_classes)
-    class_sums = features.new_zeros(num_classes + 1, features.shape[1])
-    class_sizes = features.new_zeros(num_classes + 1)
-    parts = [(features, sum_class)]
-    if extra_features is not None and extra_labels is not None:
-        extra_class = class_index(extra_labels, ignore_index, num_classes)
-        parts.append((extra_features, extra_class))
-    for rows, row_class in parts:
-        class_sums = class_sums.index_add(0, row_class, rows)
-        class_sizes.index_add_(0, row_class, torch.ones_like(rows[:, 0]))
-    num_positives = class_sizes[sum_class] - 1
-    positive_part = (features * (class_sums[sum_class] - features)).sum(
-        1
-    ) / temperature
-
+    positive_part, num_positives = positive_sums(
+        features,
+        labels,
+        extra_features,
+        extra_labels,
+        num_classes=num_classes,
+        temperature=temperature,
+        ignore_index=ignore_index,
+    )
     anchor_class = class_index(labels, ignore_index)
     own = centers.gather(1, anchor_class[:, None]).squeeze(1)
     center_part = own
