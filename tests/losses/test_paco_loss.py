@@ -7,29 +7,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from loss_cases import (
+    COUNTS,
+    IMPLS,
+    QUEUE,
+    VIEW,
+    assert_tiled_is_dense,
+    check,
+    contrast_cases,
+    golden_features,
+    golden_logits,
+    split,
+)
 
 from mmpaco.losses import PaCoLoss, log_class_prior, paco_loss
 
-IMPLS = ('dense', 'tiled')
-VIEW, QUEUE = [0, 1, 3], [0, 2, 1, 3]
-COUNTS = torch.tensor([10, 5, 3, 2])
 IGNORE = 4
 SEG_LABELS = [0, 0, 1, 4, 2, 2, 4, 3]
-
-
-def golden_features(num_rows: int, dim: int = 5) -> Tensor:
-    i = torch.arange(num_rows, dtype=torch.float64)[:, None]
-    j = torch.arange(dim, dtype=torch.float64)
-    rows = torch.sin(0.7 * i + 1.3 * j + 0.5 * i * j)
-    rows = rows / rows.norm(dim=1, keepdim=True)
-    return rows.requires_grad_()
-
-
-def golden_logits(num_rows: int, num_classes: int = 4) -> Tensor:
-    i = torch.arange(num_rows, dtype=torch.float64)[:, None]
-    c = torch.arange(num_classes, dtype=torch.float64)
-    return (2 * torch.cos(0.9 * i + 0.4 * c)).requires_grad_()
 
 
 # name: (anchors, labels, arguments, loss, L1 of dL/dF, L1 of dL/ds)
@@ -107,19 +101,6 @@ GOLDEN = {
         0.967013,
     ),
 }
-
-
-def split(rows: Tensor, labels: list, anchors: int):
-    labels = torch.tensor(labels)
-    extra = dict(extra_features=rows[anchors:], extra_labels=labels[anchors:])
-    return rows[:anchors], labels[:anchors], extra
-
-
-def check(loss, rows, logits, golden):
-    assert loss.item() == pytest.approx(golden[0], abs=1e-5)
-    loss.backward()
-    assert rows.grad.abs().sum().item() == pytest.approx(golden[1], abs=1e-4)
-    assert logits.grad.abs().sum().item() == pytest.approx(golden[2], abs=1e-5)
 
 
 @pytest.mark.parametrize('impl', IMPLS)
@@ -232,83 +213,39 @@ def loop_loss(
 
 @st.composite
 def cases(draw):
-    num_anchors = draw(st.integers(1, 12))
-    num_extra = draw(st.integers(0, 9))
-    num_classes = draw(st.integers(2, 5))
-    seed = draw(st.integers(0, 2**31 - 1))
-    generator = torch.Generator().manual_seed(seed)
-
-    # Rows that are not of unit length are no error.
-    length = draw(st.sampled_from([1.0, 1.0, 3.0]))
-
-    def rows(n, d):
-        values = torch.randn(n, d, generator=generator, dtype=torch.float64)
-        return length * torch.nn.functional.normalize(values, dim=1)
-
-    ignore = draw(st.sampled_from([None, 255]))
-    labels = torch.randint(0, num_classes, (num_anchors,), generator=generator)
-    extra_labels = torch.randint(
-        0, num_classes, (num_extra,), generator=generator
-    )
-    if ignore is not None:
-        for values in (labels, extra_labels):
-            values[torch.rand(len(values), generator=generator) < 0.3] = ignore
+    case = draw(contrast_cases())
     return dict(
-        features=rows(num_anchors, 6),
-        labels=labels,
-        center_logits=torch.randn(
-            num_anchors, num_classes, generator=generator, dtype=torch.float64
-        ),
-        extra_features=rows(num_extra, 6),
-        extra_labels=extra_labels,
-        class_counts=draw(
-            st.sampled_from([None, torch.arange(1, num_classes + 1)])
-        ),
+        case,
+        class_counts=draw(st.sampled_from([None, case['class_counts']])),
         alpha=draw(st.sampled_from([0.0, 0.01, 0.05, 1.0])),
         beta=draw(st.sampled_from([0.5, 1.0])),
         gamma=draw(st.sampled_from([0.0, 0.3, 1.0])),
-        temperature=draw(st.sampled_from([0.02, 0.05, 0.2, 1.0])),
         label_smoothing=draw(st.sampled_from([0.0, 0.1])),
-        ignore_index=ignore,
     )
 
 
-DIFFERENTIABLE = ('features', 'center_logits', 'extra_features')
-
-
-def value_and_gradients(case, impl, upstream):
-    case = dict(case)
-    for name in DIFFERENTIABLE:
-        case[name] = case[name].clone().requires_grad_()
-    loss = paco_loss(**case, reduction='none', impl=impl)
-    loss.backward(upstream)
-    return loss, [case[name].grad for name in DIFFERENTIABLE]
-
-
-def assert_tiled_is_dense(case, tile_elements):
-    upstream = torch.linspace(-1, 2, len(case['labels']), dtype=torch.float64)
-    dense, dense_grads = value_and_gradients(case, 'dense', upstream)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('mmpaco.losses.contrast._HOST_TILE', tile_elements)
-        tiled, tiled_grads = value_and_gradients(case, 'tiled', upstream)
-    torch.testing.assert_close(tiled, dense, rtol=1e-10, atol=1e-10)
-    for one, other in zip(tiled_grads, dense_grads):
-        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
-    return tiled
+def check_tiled(case, tile_elements):
+    """Under an upstream gradient that is not uniform."""
+    return assert_tiled_is_dense(
+        lambda case, impl: paco_loss(**case, reduction='none', impl=impl),
+        case,
+        tile_elements,
+        torch.linspace(-1, 2, len(case['labels']), dtype=torch.float64),
+    )
 
 
 @pytest.mark.slow
 @settings(max_examples=10_000, deadline=None)
 @given(cases(), st.integers(1, 300))
 def test_tiled_equals_dense_in_ten_thousand_cases(case, tile_elements):
-    assert_tiled_is_dense(case, tile_elements)
+    check_tiled(case, tile_elements)
 
 
 @settings(max_examples=150, deadline=None)
 @given(cases(), st.integers(1, 300))
 def test_tiled_equals_dense_equals_the_definition(case, tile_elements):
     """Values and gradients under an upstream gradient that is not uniform."""
-    tiled = assert_tiled_is_dense(case, tile_elements)
+    tiled = check_tiled(case, tile_elements)
     logits = case['center_logits']
     if case['class_counts'] is not None:
         logits = logits + log_class_prior(case['class_counts'].double())
