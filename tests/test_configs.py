@@ -12,7 +12,8 @@ CONFIGS = Path(__file__).parents[1] / 'configs'
 SHIPPED = sorted(
     str(path.relative_to(CONFIGS))
     for path in CONFIGS.rglob('*mnist5k-lt.py')
-    if '_base_' not in path.parts
+    # tests/cls/test_baselines.py trains one stage after the other.
+    if '_base_' not in path.parts and 'supcon-stage' not in path.name
 )
 
 

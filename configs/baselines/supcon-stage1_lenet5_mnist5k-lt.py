@@ -1,0 +1,18 @@
+_base_ = '../gpaco/lenet5_mnist5k-lt.py'
+
+# Features alone: the classifier is frozen as it was initialised, and
+# supcon-stage2_lenet5_mnist5k-lt.py trains one on them.
+model = dict(
+    head=dict(
+        loss=dict(_delete_=True, type='mmpaco.SupConLoss', temperature=0.07)
+    )
+)
+custom_hooks = [dict(type='mmpaco.PaCoQueueHook')]
+
+# So there is nothing to validate or test.
+val_cfg = None
+val_dataloader = None
+val_evaluator = None
+test_cfg = None
+test_dataloader = None
+test_evaluator = None
