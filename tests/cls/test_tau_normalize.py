@@ -1,0 +1,194 @@
+"""The tau-normalised classifier: its formula, its choice, its file."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('mmpretrain')
+
+from mmengine.config import Config  # noqa: E402
+from mmengine.registry import init_default_scope  # noqa: E402
+from mmengine.runner import Runner  # noqa: E402
+
+from mmpaco.cls import tau_normalize  # noqa: E402
+from mmpaco.registry import MODELS  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+SEVERAL = [0.0, 0.5, 1.0, 2.0]
+
+
+def test_rows_are_divided_by_a_power_of_their_norm():
+    weight = torch.randn(4, 3, dtype=torch.float64)
+    weight *= torch.arange(4)[:, None]
+    for tau in SEVERAL:
+        found = tau_normalize.normalize(weight, tau).numpy()
+        for row, got in zip(weight.numpy(), found):
+            norm = np.sqrt((row**2).sum())
+            expected = row / norm**tau if norm else row
+            np.testing.assert_allclose(got, expected)
+
+
+@pytest.fixture
+def trained(tiny_config):
+    """A classifier by class means, that of the light images far too small."""
+    folder = tiny_config()
+    cfg = Config.fromfile(str(folder / 'tiny.py'))
+    init_default_scope('mmpretrain')
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    features, labels = features_of(cfg, model)
+    with torch.no_grad():
+        for label, norm in enumerate((30.0, 0.05)):
+            mean = torch.tensor(features[labels == label].mean(0))
+            model.head.fc.weight[label] = mean / mean.norm() * norm
+        model.head.fc.bias[0] = 5.0
+    states = model.state_dict()
+    # What resumes a training is not taken over.
+    content = dict(meta=dict(epoch=4), state_dict=states, optimizer=dict())
+    torch.save(content, folder / 'epoch_4.pth')
+    return cfg, folder / 'epoch_4.pth'
+
+
+def features_of(cfg, model):
+    """Features and labels of the validation set."""
+    model.eval()
+    features, labels = [], []
+    for batch in Runner.build_dataloader(cfg.val_dataloader):
+        data = model.data_preprocessor(batch, False)
+        with torch.no_grad():
+            features += model.extract_feat(data['inputs'])[-1].tolist()
+        labels += [x.gt_label.item() for x in data['data_samples']]
+    return np.array(features), np.array(labels)
+
+
+def test_tau_is_chosen_by_balanced_accuracy_and_written(trained, tmp_path):
+    cfg, path = trained
+    # Of an unbalanced validation set: the first 22 images, 6 of them light.
+    cfg.val_dataloader.dataset.indices = 22
+    out = tmp_path / 'folder' / 'tau.pth'
+    search = tau_normalize.convert(cfg, path, out, SEVERAL)
+
+    before = torch.load(path, weights_only=False)
+    after = torch.load(out, weights_only=True)
+    weight = before['state_dict']['head.fc.weight'].double().numpy()
+    model = MODELS.build(cfg.model)
+    model.load_state_dict(before['state_dict'])
+    features, labels = features_of(cfg, model)
+    assert np.bincount(labels).tolist() == [16, 6]
+    for tau in SEVERAL:
+        rows = weight / np.linalg.norm(weight, axis=1, keepdims=True) ** tau
+        right = (features @ rows.T).argmax(1) == labels
+        expected = 50 * sum(right[labels == c].mean() for c in (0, 1))
+        assert search.accuracy[tau] == pytest.approx(expected, abs=1e-3)
+    # Only unit rows do justice to both classes.
+    assert search.tau == 1.0
+    assert search.accuracy[1.0] > 90
+    assert {search.accuracy[t] for t in (0.0, 0.5, 2.0)} == {50.0}
+    assert search.trained == 50
+    assert (search.num_images, search.num_evaluated) == (22, 2)
+
+    rows = weight / np.linalg.norm(weight, axis=1, keepdims=True) ** search.tau
+    states = after['state_dict']
+    np.testing.assert_allclose(states['head.fc.weight'], rows, rtol=1e-5)
+    assert (states['head.fc.bias'] == 0).all()
+    for name, value in before['state_dict'].items():
+        if not name.startswith('head.fc.'):
+            assert torch.equal(states[name], value), name
+    assert set(after) == {'meta', 'state_dict'}
+    assert after['meta'] == dict(epoch=4, tau=1.0)
+
+
+def test_of_equal_taus_the_smallest_is_taken(trained, tmp_path):
+    search = tau_normalize.convert(*trained, tmp_path / 'tau.pth', [2, 0, 0.5])
+    assert len(set(search.accuracy.values())) == 1
+    assert search.tau == 0
+
+
+def test_the_tool_prints_the_table_and_the_test_tool_reads_the_file(
+    run, trained, tmp_path
+):
+    cfg, path = trained
+    cfg.dump(str(tmp_path / 'config.py'))
+    out = tmp_path / 'tau.pth'
+    printed = run(
+        sys.executable,
+        ROOT / 'tools' / 'model_converters' / 'tau_normalize.py',
+        *(tmp_path / 'config.py', path, out, '--taus', '0', '0.9'),
+    )
+    search = tau_normalize.convert(cfg, path, tmp_path / 'b.pth', [0, 0.9])
+    assert '32 validation images of 2 of 2 classes' in printed
+    lines = [line.strip().rsplit(maxsplit=1) for line in printed.splitlines()]
+    assert ['as trained', f'{search.trained:.2f}'] in lines
+    for tau, accuracy in search.accuracy.items():
+        chosen = ' (chosen)' if tau == search.tau else ''
+        assert [f'{tau:g}{chosen}', f'{accuracy:.2f}'] in lines
+    tested = run(
+        sys.executable,
+        ROOT / 'tools' / 'test.py',
+        *(tmp_path / 'config.py', out),
+        cwd=tmp_path,
+    )
+    # As many of each class: so the stock accuracy is the balanced one.
+    assert f'accuracy/top1: {search.accuracy[search.tau]:.4f}' in tested
+
+
+def test_a_gpaco_checkpoint_is_read_by_its_own_config(mnist_config, tmp_path):
+    """The projector, the queue and the prior stay as they are."""
+    cfg = mnist_config('paco/lenet5_mnist5k-lt.py')
+    cfg.default_hooks.checkpoint.interval = 1
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    out = tmp_path / 'tau.pth'
+    search = tau_normalize.convert(
+        cfg, f'{cfg.work_dir}/epoch_1.pth', out, [0.3]
+    )
+    assert search.tau == 0.3
+    # The head class has no validation image.
+    assert (search.num_evaluated, search.num_classes) == (9, 10)
+    states = torch.load(out, weights_only=True)['state_dict']
+    before = runner.model.state_dict()
+    assert set(states) == set(before)
+    changed = {n for n in before if not torch.equal(states[n], before[n])}
+    assert changed <= {'head.fc.weight', 'head.fc.bias'} and changed
+
+
+@pytest.mark.parametrize(
+    'change, arguments, error, message',
+    (
+        (dict(), dict(taus=[]), ValueError, 'taus must be'),
+        (dict(), dict(taus=[-0.1]), ValueError, 'taus must be'),
+        (dict(val_dataloader=None), dict(), ValueError, 'no val_dataloader'),
+        (
+            {
+                'model.head': dict(
+                    type='StackedLinearClsHead', mid_channels=[4]
+                )
+            },
+            dict(),
+            TypeError,
+            'needs a LinearClsHead',
+        ),
+        ({'model.head.num_classes': 3}, dict(), ValueError, 'size mismatch'),
+        ({'model.backbone.depth': 34}, dict(), ValueError, 'it lacks'),
+    ),
+)
+def test_what_cannot_be_normalised_is_told(
+    trained, tmp_path, change, arguments, error, message
+):
+    cfg, path = trained
+    cfg.merge_from_dict(change)
+    with pytest.raises(error, match=message):
+        tau_normalize.convert(cfg, path, tmp_path / 'out.pth', **arguments)
+    assert not (tmp_path / 'out.pth').exists()
+
+
+def test_the_checkpoint_is_not_overwritten(trained):
+    cfg, path = trained
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match='name another file'):
+        tau_normalize.convert(cfg, path, path)
+    assert path.read_bytes() == before
