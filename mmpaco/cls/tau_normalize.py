@@ -4,6 +4,7 @@ Decoupling Representation and Classifier for Long-Tailed Recognition, Kang et
 al., ICLR 2020, https://arxiv.org/abs/1910.09217 (tau-normalised classifier)
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,11 @@ def convert(
 def _load(
     cfg: Config, states: dict[str, Tensor], checkpoint: PathLike
 ) -> nn.Module:
-    model = MODELS.build(cfg.model)
+    model_cfg = copy.deepcopy(cfg.model)
+    if cfg.get('data_preprocessor') is not None:
+        # As mmengine's runner does.
+        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+    model = MODELS.build(model_cfg)
     head = getattr(model, 'head', None)
     if not isinstance(head, LinearClsHead):
         raise TypeError(

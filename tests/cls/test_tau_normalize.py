@@ -102,6 +102,15 @@ def test_tau_is_chosen_by_balanced_accuracy_and_written(trained, tmp_path):
     assert after['meta'] == dict(epoch=4, tau=1.0)
 
 
+def test_a_preprocessor_beside_the_model_is_used(trained, tmp_path):
+    """As the shipped configs have it."""
+    cfg, path = trained
+    expected = tau_normalize.convert(cfg, path, tmp_path / 'a.pth', SEVERAL)
+    cfg.data_preprocessor = cfg.model.pop('data_preprocessor')
+    found = tau_normalize.convert(cfg, path, tmp_path / 'b.pth', SEVERAL)
+    assert found == expected
+
+
 def test_of_equal_taus_the_smallest_is_taken(trained, tmp_path):
     search = tau_normalize.convert(*trained, tmp_path / 'tau.pth', [2, 0, 0.5])
     assert len(set(search.accuracy.values())) == 1
@@ -147,6 +156,8 @@ def test_a_gpaco_checkpoint_is_read_by_its_own_config(mnist_config, tmp_path):
         cfg, f'{cfg.work_dir}/epoch_1.pth', out, [0.3]
     )
     assert search.tau == 0.3
+    found = runner.val_loop.run()['shot/all']
+    assert search.trained == pytest.approx(found, abs=1e-4)
     # The head class has no validation image.
     assert (search.num_evaluated, search.num_classes) == (9, 10)
     states = torch.load(out, weights_only=True)['state_dict']
