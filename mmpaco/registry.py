@@ -47,6 +47,7 @@ DATASETS = _child(
         datasets
         for room, datasets in (
             ('mmpaco.cls', 'mmpaco.cls.datasets.image_list'),
+            ('mmpaco.cls', 'mmpaco.cls.datasets.cifar_lt'),
             ('mmpaco.seg', 'mmpaco.seg.datasets'),
         )
         if room in _LOCATIONS

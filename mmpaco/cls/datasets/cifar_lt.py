@@ -1,0 +1,118 @@
+"""The long-tailed CIFAR sets of the papers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmpretrain.datasets import CIFAR10, CIFAR100
+
+from mmpaco.registry import DATASETS
+
+from .long_tailed import long_tailed_counts
+
+__all__ = ['CIFAR10LT', 'CIFAR100LT', 'cifar_lt_positions']
+
+
+def cifar_lt_positions(
+    counts: Sequence[int], factor: float
+) -> list[np.ndarray]:
+    """Which images of each class a long-tailed CIFAR keeps.
+
+    The draw is that of the released lists: one legacy random stream of seed 0
+    goes through the classes in ascending order, shuffles the images of each
+    in place, and the first ones are kept. Pixels have no part in it.
+
+    Args:
+        counts (Sequence[int]): Images of each class of the full set.
+        factor (float): Imbalance factor.
+
+    Returns:
+        list[np.ndarray]: For each class the positions among its own images,
+        in the order drawn, int64 of shape (images kept, ).
+
+    Raises:
+        ValueError: If the factor is below 1 or leaves a class without
+            images, or a class has fewer images than its share.
+    """
+    kept = long_tailed_counts(max(counts), len(counts), 'exp', factor)
+    # Not the default generator, whose stream NumPy may change.
+    random = np.random.RandomState(0)
+    positions = []
+    for category, (available, wanted) in enumerate(zip(counts, kept)):
+        if available < wanted:
+            raise ValueError(
+                f'class {category} has {available} images, but a factor of '
+                f'{factor} takes {wanted}; give the full, balanced set'
+            )
+        drawn = np.arange(available)
+        random.shuffle(drawn)
+        positions.append(drawn[:wanted])
+    return positions
+
+
+class _LongTailed:
+    """Keeps of a training split the images of the released lists."""
+
+    def __init__(self, *args: Any, factor: float = 100, **kwargs: Any) -> None:
+        # A wrong factor is told before any data are read.
+        long_tailed_counts(10**9, 2, 'exp', factor)
+        self.factor = factor
+        super().__init__(*args, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Read the images.
+
+        Returns:
+            list[dict]: ``img`` and ``gt_label`` of each image, those of the
+            training split sorted by class.
+        """
+        images = super().load_data_list()
+        if self.split != 'train':
+            return images
+        labels = np.array([image['gt_label'] for image in images])
+        positions = cifar_lt_positions(np.bincount(labels), self.factor)
+        return [
+            images[i]
+            for category, chosen in enumerate(positions)
+            for i in np.flatnonzero(labels == category)[chosen]
+        ]
+
+
+@DATASETS.register_module()
+class CIFAR10LT(_LongTailed, CIFAR10):
+    """CIFAR-10, made long-tailed as in the papers.
+
+    5000 images of class 0 fall to 5000 / factor of class 9. The test split
+    is the full one.
+
+    Args:
+        *args: As those of mmpretrain's ``CIFAR10``: ``data_root``, ``split``,
+            ...
+        factor (float): Imbalance factor, images of the largest class over
+            those of the smallest: 100, 50 or 10 in the papers. Defaults to
+            100.
+        **kwargs: As those of mmpretrain's ``CIFAR10``.
+
+    Raises:
+        ValueError: If the factor is below 1 or leaves a class without images.
+    """
+
+
+@DATASETS.register_module()
+class CIFAR100LT(_LongTailed, CIFAR100):
+    """CIFAR-100, made long-tailed as in the papers.
+
+    500 images of class 0 fall to 500 / factor of class 99. The test split is
+    the full one.
+
+    Args:
+        *args: As those of mmpretrain's ``CIFAR100``: ``data_root``,
+            ``split``, ...
+        factor (float): Imbalance factor, images of the largest class over
+            those of the smallest: 100, 50 or 10 in the papers. Defaults to
+            100.
+        **kwargs: As those of mmpretrain's ``CIFAR100``.
+
+    Raises:
+        ValueError: If the factor is below 1 or leaves a class without images.
+    """

@@ -1,0 +1,69 @@
+"""What the papers' ResNets have and mmpretrain's have not."""
+
+from typing import Any
+
+from mmpretrain.models.backbones import ResNet
+from mmpretrain.models.backbones.resnet import Bottleneck
+from torch import nn
+
+from mmpaco.registry import MODELS
+
+
+@MODELS.register_module()
+class ResNet200(ResNet):
+    """mmpretrain's ``ResNet`` with 3, 24, 36 and 3 bottlenecks.
+
+    Args:
+        depth (int): Defaults to 200, and cannot be another.
+        **kwargs: Other arguments of mmpretrain's ``ResNet``.
+
+    Raises:
+        KeyError: If the depth is not 200.
+    """
+
+    arch_settings = {200: (Bottleneck, (3, 24, 36, 3))}
+
+    def __init__(self, depth: int = 200, **kwargs: Any) -> None:
+        super().__init__(depth, **kwargs)
+
+
+@MODELS.register_module()
+class FrozenConvResNet(ResNet):
+    """mmpretrain's ``ResNet`` whose convolutions are frozen but the last.
+
+    Of the convolutions, those of the last blocks of the last stage alone are
+    trained. Batch norm is trained everywhere, with statistics of the batch,
+    which ``frozen_stages`` would prevent. PaCo and GPaCo train ResNet-152 on
+    Places-LT like this, from the weights of ImageNet.
+
+    Weights are frozen when the network is built, so before a model is
+    distributed.
+
+    Args:
+        depth (int): 18, 34, 50, 101 or 152.
+        trained_blocks (int): Blocks at the end of the last stage whose
+            convolutions are trained. Defaults to 1.
+        **kwargs: Other arguments of mmpretrain's ``ResNet``.
+
+    Raises:
+        ValueError: If the last stage has not so many blocks.
+    """
+
+    def __init__(
+        self, depth: int, trained_blocks: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(depth, **kwargs)
+        blocks = list(getattr(self, self.res_layers[-1]))
+        if not 0 <= trained_blocks <= len(blocks):
+            raise ValueError(
+                f'trained_blocks must lie between 0 and {len(blocks)}, the '
+                f'blocks of the last stage, but got {trained_blocks}'
+            )
+        trained = {
+            module
+            for block in blocks[len(blocks) - trained_blocks :]
+            for module in block.modules()
+        }
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module not in trained:
+                module.requires_grad_(False)
