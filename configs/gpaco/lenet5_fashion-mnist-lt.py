@@ -1,0 +1,31 @@
+_base_ = '../baselines/cross-entropy_lenet5_fashion-mnist-lt.py'
+
+data_preprocessor = dict(type='mmpaco.MultiViewDataPreprocessor')
+model = dict(
+    head=dict(
+        type='mmpaco.GPaCoHead',
+        loss=dict(type='mmpaco.PaCoLoss', alpha=0.01, temperature=0.07),
+        # The two views hold 103 positives of the head class already: alpha x
+        # K is 1, as in the papers' runs (0.4 to 4.5).
+        queue_length=0,
+        # As for MNIST-5k: the papers' projector has no norm.
+        projector=dict(norm_cfg=dict(type='BN1d')),
+    )
+)
+
+train_dataloader = dict(
+    dataset=dict(
+        dataset=dict(
+            pipeline=[
+                dict(
+                    type='MultiView', num_views=2, transforms=[{{_base_.view}}]
+                ),
+                dict(type='PackInputs'),
+            ]
+        )
+    )
+)
+custom_hooks = [
+    dict(type='mmpaco.ClassPriorHook'),
+    dict(type='mmpaco.PaCoQueueHook'),
+]

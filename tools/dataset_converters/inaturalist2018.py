@@ -1,0 +1,36 @@
+import argparse
+import sys
+from pathlib import Path
+
+from mmpaco.cls.datasets.inaturalist import write_inaturalist2018
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Turn train2018.json and val2018.json of iNaturalist '
+        '2018 into the lists that mmpaco.INaturalist2018 reads'
+    )
+    parser.add_argument('source', type=Path, help='folder of both files')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='folder to write to (default: the same)',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    for split in ('train', 'val'):
+        out = (args.out or args.source) / f'iNaturalist18_{split}.txt'
+        try:
+            images = write_inaturalist2018(
+                args.source / f'{split}2018.json', out
+            )
+        except (OSError, ValueError) as error:
+            sys.exit(str(error))
+        print(f'{out}: {images} images')
+
+
+if __name__ == '__main__':
+    main()
