@@ -11,14 +11,15 @@ from mmengine.runner import Runner  # noqa: E402
 CONFIGS = Path(__file__).parents[1] / 'configs'
 SHIPPED = sorted(
     str(path.relative_to(CONFIGS))
-    for path in CONFIGS.rglob('*mnist5k-lt.py')
+    for path in CONFIGS.rglob('*mnist*-lt.py')
     # tests/cls/test_baselines.py trains one stage after the other.
     if '_base_' not in path.parts and 'supcon-stage' not in path.name
 )
 
 
 def test_there_are_configs():
-    assert 'gpaco/lenet5_mnist5k-lt.py' in SHIPPED
+    for data in ('mnist5k', 'fashion-mnist'):
+        assert f'gpaco/lenet5_{data}-lt.py' in SHIPPED
 
 
 @pytest.mark.parametrize('config', SHIPPED)
