@@ -29,5 +29,9 @@ def test_config_trains_and_tests(mnist_config, config):
     history = runner.message_hub.get_scalar('train/loss')
     assert history.data[0][-1] < history.data[0][0]
     metrics = runner.test()
-    assert {'shot/many', 'shot/medium', 'shot/few', 'shot/all'} <= set(metrics)
+    expected = {'shot/few', 'shot/all'}
+    if 'fashion' not in config:
+        # Where 400 images are not few.
+        expected |= {'shot/many', 'shot/medium'}
+    assert expected <= set(metrics)
     assert 0 <= metrics['shot/all'] <= 100
