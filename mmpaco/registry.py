@@ -53,6 +53,11 @@ DATASETS = _child(
         if room in _LOCATIONS
     ),
 )
+# These, too, import mmpretrain's datasets.
+TRANSFORMS = _child(
+    root.TRANSFORMS,
+    *(['mmpaco.cls.transforms'] if 'mmpaco.cls' in _LOCATIONS else ()),
+)
 HOOKS = _child(root.HOOKS)
 METRICS = _child(root.METRICS)
 
