@@ -145,16 +145,19 @@ class PillowOp(BaseAugTransform):
         magnitude = self.random_negative(magnitude)
         if self.op in _ENHANCE:
             return _ENHANCE[self.op](image).enhance(1 + magnitude)
-        if self.op == 'Posterize':
-            return ImageOps.posterize(image, int(magnitude))
         if self.op == 'Solarize':
             return ImageOps.solarize(image, int(magnitude))
-        if self.op == 'SolarizeAdd':
-            table = np.arange(256)
-            table[:128] += int(magnitude)
-            table = table.clip(0, 255).tolist()
-            return image.point(table * len(image.getbands()))
-        return self._move(image, float(magnitude))
+        if self.op in _GEOMETRIC:
+            return self._move(image, float(magnitude))
+        values = np.arange(256)
+        if self.op == 'Posterize':
+            # Some versions of Pillow refuse to keep no bit.
+            lost = 8 - int(magnitude)
+            values = values >> lost << lost
+        else:
+            values[:128] += int(magnitude)
+        table = values.clip(0, 255).tolist()
+        return image.point(table * len(image.getbands()))
 
     def _move(self, image: Image.Image, magnitude: float) -> Image.Image:
         resample = getattr(
