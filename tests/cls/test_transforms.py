@@ -1,4 +1,4 @@
-"""The operations and Cutout, against NumPy, and errors."""
+"""The operations of RandAugment, against NumPy, and errors."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,7 @@ from PIL import Image  # noqa: E402
 from scipy.stats import chisquare, norm  # noqa: E402
 from sklearn.datasets import load_sample_image  # noqa: E402
 
-from mmpaco.cls.transforms import Cutout, PillowOp, RandAugment  # noqa: E402
-from mmpaco.registry import TRANSFORMS  # noqa: E402
+from mmpaco.cls.transforms import PillowOp, RandAugment  # noqa: E402
 
 FILL = (124, 116, 104)
 GEOMETRIC = ('Rotate', 'ShearX', 'ShearY', 'TranslateX', 'TranslateY')
@@ -276,34 +275,6 @@ def test_one_number_fills_all_channels(photo):
     assert (out[:, -50:] == 9).all()
 
 
-def test_cutout_blackens_a_square_around_a_uniform_centre():
-    step = TRANSFORMS.build(dict(type='mmpaco.Cutout', length=16))
-    image = np.full((32, 40, 3), 255, np.uint8)
-    # The rows and columns that a centre leaves of 16 pixels.
-    spans = {
-        size: [(max(c - 8, 0), min(c + 8, size)) for c in range(size)]
-        for size in (32, 40)
-    }
-    seen = {size: dict.fromkeys(spans[size], 0) for size in spans}
-    for _ in range(4000):
-        out = step(dict(img=image))['img']
-        black = (out == 0).all(axis=-1)
-        assert ((out == 255).all(axis=-1) | black).all()
-        rows, columns = (np.flatnonzero(black.any(axis=a)) for a in (1, 0))
-        assert black.sum() == len(rows) * len(columns)
-        for size, hit in ((32, rows), (40, columns)):
-            seen[size][(hit[0], hit[-1] + 1)] += 1
-    for size, counts in seen.items():
-        assert len(counts) == size
-        assert chisquare(list(counts.values())).pvalue > 1e-3
-    assert (image == 255).all()
-
-
-def test_cutout_takes_gray_arrays():
-    out = Cutout(4)(dict(img=np.ones((2, 2), np.uint8)))['img']
-    assert not out.any()
-
-
 @pytest.mark.parametrize(
     'options, words',
     [
@@ -329,8 +300,3 @@ def test_arrays_are_refused_with_the_cure(photo):
     for prob in (0.0, 1.0):
         with pytest.raises(TypeError, match='NumpyToPIL'):
             PillowOp('Invert', prob=prob)(dict(img=photo))
-
-
-def test_cutout_without_length_is_refused():
-    with pytest.raises(ValueError, match='positive, but got 0'):
-        Cutout(0)
