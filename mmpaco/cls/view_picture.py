@@ -61,9 +61,9 @@ def draw_views(
         ValueError: If a number is not positive, the config has no training
             pipeline, or a pipeline alone gets no images.
     """
-    numbers = dict(num_images=num_images, draws=draws, size=size or 1)
+    numbers = dict(num_images=num_images, draws=draws, size=size)
     for name, number in numbers.items():
-        if number < 1:
+        if number is not None and number < 1:
             raise ValueError(f'{name} must be positive, but got {number}')
     cfg = Config.fromfile(str(config))
     init_default_scope(cfg.get('default_scope') or 'mmpretrain')

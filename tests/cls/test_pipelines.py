@@ -279,3 +279,18 @@ test_pipeline = [*_base_.test_view, dict(type='PackInputs')]
         224,
         224,
     )
+
+
+def test_examples_of_the_docs_are_configs(tmp_path):
+    docs = PIPELINES.parents[2] / 'docs/augmentations.md'
+    examples = re.findall('```python\n(.*?)```', docs.read_text(), re.DOTALL)
+    loaded = []
+    for example in examples:
+        path = tmp_path / 'config.py'
+        base = PIPELINES.parent.as_posix()
+        path.write_text(example.replace('../_base_', base))
+        loaded.append(Config.fromfile(str(path)))
+    views = loaded[0].train_pipeline[1].transforms
+    assert views == [config('randaug_n2-m10_224'), config('sim_224')]
+    steps = Compose(loaded[1].randaug_stack).transforms
+    assert steps[-2].num_policies == 12
