@@ -1,0 +1,176 @@
+"""What the pictures share: axes, colours, accuracy against frequency."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; the pale
+# yellow is left out.
+COLOURS = (
+    '#0072B2',
+    '#E69F00',
+    '#009E73',
+    '#D55E00',
+    '#CC79A7',
+    '#56B4E9',
+    '#000000',
+)
+MARKERS = 'osD^vPX'
+# Of more classes than this, neighbours are averaged.
+_MOST_POINTS = 50
+_NUM_GROUPS = 25
+
+
+def new_figure(panels: int) -> tuple['Figure', list['Axes']]:
+    """Make a figure with panels side by side.
+
+    Args:
+        panels: How many.
+
+    Returns:
+        tuple[Figure, list[Axes]]: The figure and its panels.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(
+        figsize=(5.2 * panels if panels > 1 else 6.4, 4.2),
+        dpi=150,
+        layout='constrained',
+    )
+    FigureCanvasAgg(figure)
+    axes = [figure.add_subplot(1, panels, i + 1) for i in range(panels)]
+    for ax in axes:
+        ax.grid(color='0.9')
+        ax.set_axisbelow(True)
+        ax.spines[['top', 'right']].set_visible(False)
+    return figure, axes
+
+
+def legend(figure: 'Figure', ax: 'Axes') -> None:
+    """Put the legend of a panel above the figure.
+
+    Args:
+        figure: The figure.
+        ax: The panel.
+    """
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc='outside upper center',
+        ncols=min(len(labels), 4),
+        frameon=False,
+    )
+
+
+def draw_classes(
+    ax: 'Axes',
+    methods: Mapping[str, Sequence[tuple[Sequence[int], Sequence[float]]]],
+    names: Sequence[str] = (),
+) -> str:
+    """Draw a number of every class against what the class has in training.
+
+    Which class is rare may depend on the seed, so what is averaged over
+    seeds is a rank, from the most frequent class to the rarest. Of more than
+    50 classes, neighbours in that order are averaged, too.
+
+    Args:
+        ax: Panel to draw in.
+        methods: For each name of the legend, counts and values of every
+            class, once for each seed.
+        names: Names of the classes, if the counts are those of all seeds.
+            Classes then stand side by side, and not at their counts.
+
+    Returns:
+        str: What was averaged, for the label of the values.
+    """
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
+    most = max(len(group) for group in methods.values())
+    notes = []
+    for i, (label, group) in enumerate(methods.items()):
+        sizes, values = [], []
+        for raw_counts, raw_values in group:
+            count = np.asarray(raw_counts)
+            order = np.argsort(-count, kind='stable')
+            ranked = np.asarray(raw_values, dtype=float)[order]
+            if names:
+                sizes.append(np.arange(len(order), dtype=float))
+            elif len(order) > _MOST_POINTS:
+                parts = np.array_split(np.arange(len(order)), _NUM_GROUPS)
+                # A test set may lack a class.
+                ranked = np.array([np.nanmean(ranked[p]) for p in parts])
+                sizes.append(np.array([count[order[p]].mean() for p in parts]))
+                note = f'mean of {len(parts[0])} classes'
+                if note not in notes:
+                    notes.append(note)
+            else:
+                sizes.append(count[order].astype(float))
+            values.append(ranked)
+        spread = np.std(values, axis=0, ddof=1) if len(group) > 1 else None
+        x = np.mean(sizes, axis=0)
+        if most > 1:
+            # Bars of one class stand side by side.
+            shift = i - (len(methods) - 1) / 2
+            x = x + 0.12 * shift if names else x * 1.03**shift
+        ax.errorbar(
+            x,
+            np.mean(values, axis=0),
+            yerr=spread,
+            label=label,
+            color=COLOURS[i % len(COLOURS)],
+            marker=MARKERS[i % len(MARKERS)],
+            linestyle='-' if i < len(COLOURS) else '--',
+            markersize=5,
+            linewidth=1.5,
+            elinewidth=0.8,
+            capsize=2,
+        )
+    if names:
+        show: Any = EngFormatter(places=0, sep='')
+        ax.set_xticks(
+            range(len(order)),
+            [f'{names[c]}, {show(count[c])}' for c in order],
+            rotation=35,
+            ha='right',
+            rotation_mode='anchor',
+        )
+    else:
+        ax.set_xscale('log')
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(EngFormatter(sep=''))
+        ax.xaxis.set_minor_locator(NullLocator())
+    if most > 1:
+        notes.append(f'mean ± s.d., {most} seeds')
+    return f' ({"; ".join(notes)})' if notes else ''
+
+
+def limit_percent(ax: 'Axes') -> None:
+    """Keep an axis of percentages from 0 to 100, with a little room.
+
+    Args:
+        ax: The panel.
+    """
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(max(bottom, -2), min(top, 102))
+
+
+def mark_bounds(ax: 'Axes', bounds: Sequence[int]) -> str:
+    """Draw the bounds between few-, medium- and many-shot classes.
+
+    Args:
+        ax: The panel.
+        bounds: Few are below the first, many above the second; or none.
+
+    Returns:
+        str: What they mean, for the label of the counts.
+    """
+    for bound in bounds:
+        ax.axvline(bound, color='0.6', linestyle=':', linewidth=1)
+    return f' (few < {bounds[0]}, many > {bounds[1]})' if bounds else ''

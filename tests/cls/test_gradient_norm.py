@@ -1,0 +1,109 @@
+"""Gradient norms of the classifier against plain autograd."""
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('mmpretrain')
+
+from mmengine.config import Config  # noqa: E402
+from mmengine.runner import Runner  # noqa: E402
+
+from mmpaco.cls.gradient_norm import (  # noqa: E402
+    gradient_norms,
+    plot_gradient_norms,
+    training_counts,
+)
+from mmpaco.engine.loaded_runner import loaded_runner  # noqa: E402
+
+CONFIGS = (
+    'baselines/cross-entropy_lenet5_mnist5k-lt.py',
+    'baselines/balanced-softmax_lenet5_mnist5k-lt.py',
+    'gpaco/lenet5_mnist5k-lt.py',
+    'paco/lenet5_mnist5k-lt.py',
+)
+
+
+@pytest.fixture
+def tiny(tiny_config):
+    """A tiny config and a checkpoint of one epoch."""
+    folder = tiny_config()
+    cfg = Config.fromfile(str(folder / 'tiny.py'))
+    cfg.work_dir, cfg.experiment_name = str(folder / 'run'), folder.name
+    cfg.train_cfg.max_epochs, cfg.train_cfg.val_interval = 1, 9
+    Runner.from_cfg(cfg).train()
+    return folder, folder / 'run' / 'epoch_1.pth'
+
+
+def test_norms_are_those_of_the_loss_of_each_batch(tiny):
+    """By hand: softmax minus one-hot, times the feature, per class."""
+    folder, checkpoint = tiny
+    found = gradient_norms(folder / 'tiny.py', checkpoint)
+
+    cfg = Config.fromfile(str(folder / 'tiny.py'))
+    with loaded_runner(cfg, checkpoint) as runner:
+        model = runner.model.train()
+        loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+        loader.sampler.set_epoch(0)
+        expected = np.zeros(2)
+        for batch in loader:
+            batch = model.data_preprocessor(batch, training=True)
+            labels = torch.cat([x.gt_label for x in batch['data_samples']])
+            feats = model.extract_feat(batch['inputs'])[-1]
+            scores = model.head.fc(feats)
+            wrong = scores.softmax(1) - torch.eye(2)[labels]
+            gradient = wrong.t() @ feats / len(labels)
+            expected += gradient.norm(dim=1).detach().numpy()
+    np.testing.assert_allclose(found, expected / len(loader), rtol=1e-4)
+    assert training_counts(folder / 'tiny.py').tolist() == [16, 16]
+
+
+@pytest.mark.parametrize('config', CONFIGS)
+def test_every_method_has_norms_and_its_model_stays(mnist_config, config):
+    cfg = mnist_config(config)
+    cfg.train_cfg.update(dict(by_epoch=False, max_iters=2), max_epochs=None)
+    cfg.train_cfg.pop('max_epochs')
+    cfg.default_hooks.checkpoint = dict(
+        type='CheckpointHook', by_epoch=False, interval=2
+    )
+    cfg.pop('val_cfg'), cfg.pop('val_dataloader'), cfg.pop('val_evaluator')
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    checkpoint = f'{cfg.work_dir}/iter_2.pth'
+    before = open(checkpoint, 'rb').read()
+    norms = gradient_norms(cfg, checkpoint, max_iters=2)
+    assert norms.shape == (10,)
+    assert np.isfinite(norms).all() and (norms > 0).all()
+    assert open(checkpoint, 'rb').read() == before
+
+
+def test_a_classifier_that_the_loss_does_not_reach_is_refused(tiny):
+    folder, checkpoint = tiny
+    cfg = Config.fromfile(str(folder / 'tiny.py'))
+    cfg.custom_imports = None
+    cfg.model.head.loss = dict(type='CrossEntropyLoss', loss_weight=0.0)
+    with pytest.raises(ValueError, match='second stage'):
+        gradient_norms(cfg, checkpoint)
+    with pytest.raises(ValueError, match='max_iters must be positive'):
+        gradient_norms(cfg, checkpoint, max_iters=0)
+    cfg.model.head = dict(
+        type='StackedLinearClsHead',
+        num_classes=2,
+        in_channels=8,
+        mid_channels=[4],
+        topk=(1,),
+    )
+    with pytest.raises(ValueError, match='lacks .* head.layers'):
+        gradient_norms(cfg, checkpoint)
+
+
+def test_the_picture_sorts_the_classes_by_frequency(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    drawn = []
+    monkeypatch.setattr(
+        Figure, 'savefig', lambda self, path: drawn.append(self)
+    )
+    plot_gradient_norms({'a': [1.0, 3.0, 2.0]}, [5, 100, 20], 'x.png')
+    (line,) = drawn[0].axes[0].lines
+    assert list(line.get_ydata()) == [3.0, 2.0, 1.0]
