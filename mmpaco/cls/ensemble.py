@@ -56,7 +56,7 @@ class _RecordHook(Hook):
             self.images.append(None if path is None else Path(path).name)
 
 
-def test_ensemble(
+def evaluate_ensemble(
     members: Sequence[tuple[ConfigLike, PathLike]],
     trust: bool = False,
 ) -> tuple[dict[str, Any], list[DataSample]]:

@@ -10,11 +10,9 @@ from .comparison_run import PathLike, Run
 from .pictures import (
     COLOURS,
     MARKERS,
-    draw_classes,
     legend,
-    limit_percent,
-    mark_bounds,
     new_figure,
+    plot_class_values,
 )
 
 
@@ -32,7 +30,7 @@ def plot_classes(
 ) -> None:
     """Draw a metric of every class against what the class has in training.
 
-    Seeds are averaged as by :func:`~mmpaco.engine.pictures.draw_classes`.
+    Seeds are averaged as by :func:`~mmpaco.engine.pictures.plot_class_values`.
 
     Args:
         runs: Finished runs.
@@ -45,17 +43,11 @@ def plot_classes(
             Classes then stand side by side, and not at their counts.
         labels: Of the counts and of the metric.
     """
-    figure, (ax,) = new_figure(1)
     methods = {
         label: [(counts[run.seed], run.metrics[key]) for run in group]
         for label, group in by_method(runs).items()
     }
-    averaged = draw_classes(ax, methods, names)
-    ax.set_xlabel(labels[0] + mark_bounds(ax, bounds))
-    limit_percent(ax)
-    ax.set_ylabel(f'{labels[1]}, %{averaged}')
-    legend(figure, ax)
-    figure.savefig(path)
+    plot_class_values(methods, path, bounds, names, labels)
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:

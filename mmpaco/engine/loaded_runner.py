@@ -119,4 +119,6 @@ def loaded_runner(
     with tempfile.TemporaryDirectory() as cfg.work_dir:
         runner = Runner.from_cfg(cfg)
         load_weights(runner.model, checkpoint, trust, optional)
+        # Else a training would initialise the model again.
+        runner.model.is_init = True
         yield runner

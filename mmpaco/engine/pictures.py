@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .comparison_run import PathLike
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -69,29 +71,35 @@ def legend(figure: 'Figure', ax: 'Axes') -> None:
     )
 
 
-def draw_classes(
-    ax: 'Axes',
+def plot_class_values(
     methods: Mapping[str, Sequence[tuple[Sequence[int], Sequence[float]]]],
+    path: PathLike,
+    bounds: Sequence[int] = (),
     names: Sequence[str] = (),
-) -> str:
-    """Draw a number of every class against what the class has in training.
+    labels: tuple[str, str] = (
+        'training images of the class',
+        'test accuracy',
+    ),
+) -> None:
+    """Draw a percentage of every class against what the class has in training.
 
     Which class is rare may depend on the seed, so what is averaged over
     seeds is a rank, from the most frequent class to the rarest. Of more than
     50 classes, neighbours in that order are averaged, too.
 
     Args:
-        ax: Panel to draw in.
         methods: For each name of the legend, counts and values of every
             class, once for each seed.
+        path: PNG to write.
+        bounds: Few are below the first, many above the second; none by
+            default.
         names: Names of the classes, if the counts are those of all seeds.
             Classes then stand side by side, and not at their counts.
-
-    Returns:
-        str: What was averaged, for the label of the values.
+        labels: Of the counts and of the values.
     """
     from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
+    figure, (ax,) = new_figure(1)
     most = max(len(group) for group in methods.values())
     notes = []
     for i, (label, group) in enumerate(methods.items()):
@@ -146,31 +154,15 @@ def draw_classes(
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(EngFormatter(sep=''))
         ax.xaxis.set_minor_locator(NullLocator())
-    if most > 1:
-        notes.append(f'mean ± s.d., {most} seeds')
-    return f' ({"; ".join(notes)})' if notes else ''
-
-
-def limit_percent(ax: 'Axes') -> None:
-    """Keep an axis of percentages from 0 to 100, with a little room.
-
-    Args:
-        ax: The panel.
-    """
-    bottom, top = ax.get_ylim()
-    ax.set_ylim(max(bottom, -2), min(top, 102))
-
-
-def mark_bounds(ax: 'Axes', bounds: Sequence[int]) -> str:
-    """Draw the bounds between few-, medium- and many-shot classes.
-
-    Args:
-        ax: The panel.
-        bounds: Few are below the first, many above the second; or none.
-
-    Returns:
-        str: What they mean, for the label of the counts.
-    """
     for bound in bounds:
         ax.axvline(bound, color='0.6', linestyle=':', linewidth=1)
-    return f' (few < {bounds[0]}, many > {bounds[1]})' if bounds else ''
+    groups = f' (few < {bounds[0]}, many > {bounds[1]})' if bounds else ''
+    ax.set_xlabel(labels[0] + groups)
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(max(bottom, -2), min(top, 102))
+    if most > 1:
+        notes.append(f'mean ± s.d., {most} seeds')
+    averaged = f' ({"; ".join(notes)})' if notes else ''
+    ax.set_ylabel(f'{labels[1]}, %{averaged}')
+    legend(figure, ax)
+    figure.savefig(path)

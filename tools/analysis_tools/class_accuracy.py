@@ -1,0 +1,57 @@
+import argparse
+import sys
+
+from mmpaco.cls.gradient_norm import training_counts
+from mmpaco.engine.class_accuracy import class_accuracy, read_results
+from mmpaco.engine.pictures import plot_class_values
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Draw the accuracy of each class against its training '
+        'images, for several tests in one picture'
+    )
+    parser.add_argument(
+        'config', metavar='CONFIG', help='config with the training set'
+    )
+    parser.add_argument(
+        'results',
+        nargs='+',
+        metavar='NAME=FILE',
+        help='what tools/test.py --out FILE.pkl wrote; files of one name are '
+        'averaged',
+    )
+    parser.add_argument('--picture', required=True, help='PNG file to write')
+    parser.add_argument(
+        '--bounds',
+        type=int,
+        nargs=2,
+        metavar=('FEW', 'MANY'),
+        default=(20, 100),
+        help='few-shot classes have fewer, many-shot classes more training '
+        'images (default: 20 100)',
+    )
+    args = parser.parse_args()
+    for result in args.results:
+        if '=' not in result:
+            parser.error(f'expected NAME=FILE, but got {result!r}')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    counts = training_counts(args.config)
+    methods = {}
+    try:
+        for result in args.results:
+            name, path = result.split('=', 1)
+            accuracy = class_accuracy(read_results(path), len(counts))
+            methods.setdefault(name, []).append((counts, accuracy))
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    plot_class_values(methods, args.picture, args.bounds)
+    print(args.picture)
+
+
+if __name__ == '__main__':
+    main()
