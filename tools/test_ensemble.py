@@ -4,6 +4,7 @@ import sys
 from mmengine.fileio import dump
 
 from mmpaco.cls.ensemble import evaluate_ensemble
+from mmpaco.engine.tool_arguments import add_members, add_trust, pairs
 
 
 def parse_args() -> argparse.Namespace:
@@ -13,38 +14,23 @@ def parse_args() -> argparse.Namespace:
         usage='%(prog)s [-h] [--out FILE] [--trust] CONFIG CHECKPOINT '
         '[CONFIG CHECKPOINT ...]',
     )
-    parser.add_argument(
-        'members',
-        nargs='+',
-        metavar='CONFIG CHECKPOINT',
-        help='a classifier: its config and its weights',
-    )
+    add_members(parser)
     parser.add_argument(
         '--out', metavar='FILE', help='pickle of the predictions to write'
     )
-    parser.add_argument(
-        '--trust',
-        action='store_true',
-        help='read checkpoints that hold more than weights, and so run the '
-        'code that is in them',
-    )
+    add_trust(parser)
     args = parser.parse_args()
-    if len(args.members) % 2:
-        parser.error(
-            'expected pairs of a config and a checkpoint, but got '
-            f'{len(args.members)} paths'
-        )
+    args.members = pairs(parser, args)
     return args
 
 
 def main() -> None:
     args = parse_args()
-    pairs = list(zip(args.members[::2], args.members[1::2]))
     try:
-        metrics, samples = evaluate_ensemble(pairs, args.trust)
+        metrics, samples = evaluate_ensemble(args.members, args.trust)
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(str(error))
-    print(f'sum of {len(pairs)} classifiers')
+    print(f'sum of {len(args.members)} classifiers')
     for name, value in metrics.items():
         print(f'{name} {value}')
     if args.out:

@@ -24,8 +24,6 @@ __all__ = [
     'plot_extra_loss',
 ]
 
-Array = 'np.ndarray[Any, Any]'
-
 
 def extra_loss(probability: Any, alpha_k: float) -> Any:
     """Compute ``L_extra(P) = -log P - alpha K log(1 - P)``.
@@ -147,24 +145,17 @@ def plot_extra_loss(alpha_ks: Mapping[str, float], path: PathLike) -> None:
         path: PNG to write.
     """
     figure, (ax,) = new_figure(1)
-    x = np.linspace(0.005, 0.995, 500)
+    x = np.linspace(0.001, 0.999, 999)
     for i, (name, alpha_k) in enumerate(alpha_ks.items()):
         colour = COLOURS[i % len(COLOURS)]
         best = optimal_probability(alpha_k)
-        ax.plot(x, extra_loss(x, alpha_k), color=colour, label=name)
+        label = f'{name}, minimum at {best:.2f}'
+        ax.plot(x, extra_loss(x, alpha_k), color=colour, label=label)
         if best < 1:
-            value = extra_loss(best, alpha_k)
-            ax.plot(best, value, 'o', color=colour)
-            ax.annotate(
-                f'{best:.2f}',
-                (best, value),
-                textcoords='offset points',
-                xytext=(0, 7),
-                ha='center',
-                color=colour,
-            )
+            ax.plot(best, extra_loss(best, alpha_k), 'o', color=colour)
+    ax.set_ylim(0, 6)
     ax.set_xlim(0, 1)
     ax.set_xlabel('probability P of the right center')
-    ax.set_ylabel(r'$L_{extra}$ = $-\log P - \alpha K \log(1 - P)$')
+    ax.set_ylabel(r'$L_{extra} = -\log\,P - \alpha K\,\log(1 - P)$')
     legend(figure, ax)
     figure.savefig(path)

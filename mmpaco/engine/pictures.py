@@ -62,11 +62,13 @@ def legend(figure: 'Figure', ax: 'Axes') -> None:
         ax: The panel.
     """
     handles, labels = ax.get_legend_handles_labels()
+    # As many columns as the width of the narrowest figure has room for.
+    fitting = max(1, 72 // (max(map(len, labels)) + 6))
     figure.legend(
         handles,
         labels,
         loc='outside upper center',
-        ncols=min(len(labels), 4),
+        ncols=min(len(labels), 4, fitting),
         frameon=False,
     )
 

@@ -8,6 +8,11 @@ from mmpaco.cls.gradient_norm import (
     plot_gradient_norms,
     training_counts,
 )
+from mmpaco.engine.tool_arguments import (
+    add_members,
+    add_trust,
+    named_members,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -15,39 +20,33 @@ def parse_args() -> argparse.Namespace:
         description="Draw the gradient norm of each class's row of the "
         'classifier, averaged over an epoch (figure 2 of the papers)',
     )
+    add_members(parser)
     parser.add_argument(
-        '--checkpoint',
-        dest='members',
-        nargs=3,
-        action='append',
-        required=True,
-        metavar=('NAME', 'CONFIG', 'CHECKPOINT'),
-        help='name in the legend, config that trained, and weights; repeat '
-        'it for several curves',
+        '--names',
+        nargs='+',
+        metavar='NAME',
+        help='names in the legend (default: those of the configs)',
     )
     parser.add_argument('--picture', required=True, help='PNG file to write')
     parser.add_argument('--out', help='JSON file of the norms to write')
     parser.add_argument(
         '--max-iters', type=int, help='stop after these (default: one epoch)'
     )
-    parser.add_argument(
-        '--trust',
-        action='store_true',
-        help='read checkpoints that hold more than weights, and so run the '
-        'code that is in them',
-    )
-    return parser.parse_args()
+    add_trust(parser)
+    args = parser.parse_args()
+    args.members = named_members(parser, args)
+    return args
 
 
 def main() -> None:
     args = parse_args()
-    counts = training_counts(args.members[0][1])
+    counts = training_counts(next(iter(args.members.values()))[0])
     try:
         norms = {
             name: gradient_norms(
                 config, checkpoint, args.max_iters, args.trust
             ).tolist()
-            for name, config, checkpoint in args.members
+            for name, (config, checkpoint) in args.members.items()
         }
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(str(error))

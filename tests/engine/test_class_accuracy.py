@@ -1,0 +1,61 @@
+"""Accuracy of each class from files of predictions."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from mmpaco.engine.class_accuracy import class_accuracy, read_results
+from mmpaco.engine.pictures import plot_class_values
+
+
+def result(label, predicted):
+    return {
+        'gt_label': torch.tensor([label]),
+        'pred_label': torch.tensor([predicted]),
+    }
+
+
+def test_accuracy_is_that_of_a_loop():
+    rng = np.random.default_rng(0)
+    labels, predicted = rng.integers(0, 5, (2, 200))
+    found = class_accuracy(list(map(result, labels, predicted)), 6)
+    for c in range(5):
+        assert found[c] == pytest.approx(
+            100 * np.mean(predicted[labels == c] == c)
+        )
+    assert np.isnan(found[5])
+    # Scores say the same where there are no labels.
+    scores = [
+        {'gt_label': [int(x)], 'pred_score': np.eye(5)[y]}
+        for x, y in zip(labels, predicted)
+    ]
+    np.testing.assert_array_equal(class_accuracy(scores, 6), found)
+    with pytest.raises(ValueError, match=r'\[0, 4\).*0 to 4'):
+        class_accuracy(scores, 4)
+
+
+@pytest.mark.parametrize('content', ({'accuracy/top1': 90.0}, [], [{'a': 1}]))
+def test_a_file_of_metrics_is_refused(tmp_path, content):
+    path = tmp_path / 'metrics.pkl'
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(ValueError, match='without --out-item metrics'):
+        read_results(path)
+
+
+def test_of_a_thousand_classes_neighbours_are_averaged(monkeypatch):
+    from matplotlib.figure import Figure
+
+    drawn = []
+    monkeypatch.setattr(
+        Figure, 'savefig', lambda self, path: drawn.append(self)
+    )
+    counts = np.random.default_rng(0).permutation(1000) + 1
+    plot_class_values({'a': [(counts, counts / 10)]}, 'x.png')
+    ax = drawn[0].axes[0]
+    x, y = ax.lines[0].get_data()
+    # The value is a tenth of the count, and so is the mean of forty.
+    np.testing.assert_allclose(x, np.arange(980.5, 0, -40))
+    np.testing.assert_allclose(y, x / 10)
+    assert 'mean of 40 classes' in ax.get_ylabel()
