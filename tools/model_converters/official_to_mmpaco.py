@@ -1,0 +1,44 @@
+import argparse
+import sys
+
+from mmpaco.engine.official_checkpoint import convert_checkpoint
+from mmpaco.engine.tool_arguments import add_trust
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Convert a checkpoint of the papers' release, for "
+        'classification or segmentation, and report what became of every name'
+    )
+    parser.add_argument('source', metavar='SRC', help='released checkpoint')
+    parser.add_argument('target', metavar='DST', help='checkpoint to write')
+    parser.add_argument(
+        '--config',
+        help='config that the checkpoint is for: its model must fit, and '
+        'what only trains and it has not is left out',
+    )
+    parser.add_argument(
+        '--drop',
+        nargs='+',
+        default=(),
+        metavar='NAME',
+        help='names, or beginnings of names, to leave out',
+    )
+    add_trust(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        report = convert_checkpoint(
+            args.source, args.target, args.config, args.drop, args.trust
+        )
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    print(report)
+    print(args.target)
+
+
+if __name__ == '__main__':
+    main()
