@@ -1,5 +1,6 @@
 """Real images and shipped configs, made small enough for a test."""
 
+import functools
 import subprocess
 import uuid
 from pathlib import Path
@@ -132,25 +133,41 @@ def set_data_root(node, root):
             set_data_root(child, root)
 
 
+def write_tiny(folder, norm='BN', extra=''):
+    import cv2
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for label, level in (('dark', 60), ('light', 190)):
+        (folder / 'data' / label).mkdir(parents=True, exist_ok=True)
+        for i in range(16):
+            image = rng.normal(level, 10, (8, 8)).clip(0, 255)
+            path = folder / 'data' / label / f'{i}.png'
+            cv2.imwrite(str(path), image.astype(np.uint8))
+    text = TINY_CONFIG.format(norm=norm, data=folder / 'data') + extra
+    (folder / 'tiny.py').write_text(text)
+    return folder
+
+
 @pytest.fixture
 def tiny_config(tmp_path):
     """Write a config that trains in seconds, and its images.
 
     The folder then holds ``tiny.py`` and 16 dark and 16 light images.
     """
-    import cv2
-    import numpy as np
+    return functools.partial(write_tiny, tmp_path)
 
-    def write(norm='BN', extra=''):
-        rng = np.random.default_rng(0)
-        for label, level in (('dark', 60), ('light', 190)):
-            folder = tmp_path / 'data' / label
-            folder.mkdir(parents=True, exist_ok=True)
-            for i in range(16):
-                image = rng.normal(level, 10, (8, 8)).clip(0, 255)
-                cv2.imwrite(str(folder / f'{i}.png'), image.astype(np.uint8))
-        text = TINY_CONFIG.format(norm=norm, data=tmp_path / 'data') + extra
-        (tmp_path / 'tiny.py').write_text(text)
-        return tmp_path
 
-    return write
+@pytest.fixture
+def drawn(monkeypatch):
+    """Keep the figures that are written."""
+    from matplotlib.figure import Figure
+
+    figures, savefig = [], Figure.savefig
+
+    def keep(figure, path):
+        figures.append(figure)
+        savefig(figure, path)
+
+    monkeypatch.setattr(Figure, 'savefig', keep)
+    return figures

@@ -105,10 +105,11 @@ def evaluate_ensemble(
         else:
             _check_same(first, total, record, scores, checkpoint)
             total += scores
+    # Copied: a row that is written to a file would take all others along.
     samples = [
         DataSample()
         .set_gt_label(label)
-        .set_pred_score(score)
+        .set_pred_score(score.clone())
         .set_pred_label(score.argmax(keepdim=True))
         for label, score in zip(first.labels, total.softmax(dim=1))
     ]

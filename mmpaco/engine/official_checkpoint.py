@@ -12,7 +12,8 @@ from torch import Tensor
 from .checkpoint import load_checkpoint
 from .comparison_run import PathLike
 from .loaded_runner import TRAINING_ONLY, ConfigLike, read_config
-from .official_names import Conversion, convert_names
+from .official_names import convert_names
+from .official_parts import Conversion
 
 __all__ = ['convert_checkpoint']
 

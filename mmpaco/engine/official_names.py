@@ -1,16 +1,14 @@
 """The names of the papers' released weights, and ours."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Optional
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-__all__ = ['Conversion', 'convert_names']
+from .official_parts import Conversion, State, move_mlp, move_queue
 
-State = Mapping[str, Tensor]
+__all__ = ['convert_names']
 
 _RESNET = re.compile(
     r'(conv1|bn1|layer[1-4]\.\d+\.(conv[123]|bn[123]|(downsample|shortcut)'
@@ -52,51 +50,6 @@ _VIT = (
     (re.compile(r'fc_norm\.(\w+)'), r'backbone.ln2.\1'),
     (re.compile(r'head\.(\w+)'), r'head.fc.\1'),
 )
-_MLP = re.compile(
-    r'(?P<mlp>.*?)\.?(?P<index>\d+)(\.(?P<part>conv|bn))?\.(?P<end>\w+)'
-)
-
-
-@dataclass
-class Conversion:
-    """Converted weights, and what became of every name.
-
-    Attributes:
-        weights: The weights by our names.
-        moved: Our name of each name of the release.
-        dropped: The reason for each name that was left out.
-        added: The reason for each of our names that was given a value.
-        missing: The reason for each of our names without a value.
-    """
-
-    weights: dict[str, Tensor] = field(default_factory=dict)
-    moved: dict[str, str] = field(default_factory=dict)
-    dropped: dict[str, str] = field(default_factory=dict)
-    added: dict[str, str] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-
-    def move(self, old: str, new: str, value: Tensor) -> None:
-        """Take a weight over."""
-        self.weights[new] = value
-        self.moved[old] = new
-
-    def add(self, new: str, value: Tensor, reason: str) -> None:
-        """Set a value that the release lacks."""
-        self.weights[new] = value
-        self.added[new] = reason
-
-    def __str__(self) -> str:
-        lines = [f'converted  {x} -> {y}' for x, y in self.moved.items()]
-        for title in ('dropped', 'added', 'missing'):
-            lines += [
-                f'{title:9}  {name}: {reason}'
-                for name, reason in getattr(self, title).items()
-            ]
-        lines.append(
-            f'{len(self.moved)} converted, {len(self.dropped)} dropped, '
-            f'{len(self.added)} added, {len(self.missing)} missing'
-        )
-        return '\n'.join(lines)
 
 
 def convert_names(state: State) -> Conversion:
@@ -181,14 +134,14 @@ def _resnet(
             if encoder_name == 'q'
             else 'momentum_encoder.module.projector.layers'
         )
-        rest += _move_mlp(values, full, done, where, 'fc', 'norm')
+        rest += move_mlp(values, full, done, where, 'fc', 'norm')
     if projectors['k']:
         done.add(
             'momentum_encoder.steps',
             torch.tensor(1),
             'one, so that the next step averages and does not copy',
         )
-    _move_queue(bare, full, done)
+    move_queue(bare, full, done)
     _expect_prior(done)
     return rest
 
@@ -204,10 +157,8 @@ def _vit(bare: State, full: Mapping[str, str], done: Conversion) -> list[str]:
         else:
             if not name.startswith('queue'):
                 unknown[name] = value
-    rest = _move_mlp(
-        unknown, full, done, 'head.projector.layers', 'fc', 'norm'
-    )
-    _move_queue(bare, full, done)
+    rest = move_mlp(unknown, full, done, 'head.projector.layers', 'fc', 'norm')
+    move_queue(bare, full, done)
     _expect_prior(done)
     return rest
 
@@ -225,122 +176,9 @@ def _segmentation(
             unknown[name] = value
         else:
             rest.append(name)
-    return rest + _move_mlp(
+    return rest + move_mlp(
         unknown, full, done, 'auxiliary_head.1.projector', 'conv', 'bn'
     )
-
-
-def _move_mlp(
-    values: State,
-    full: Mapping[str, str],
-    done: Conversion,
-    target: str,
-    layer: str,
-    norm: str,
-) -> list[str]:
-    """Take the layers of one MLP over, or give all names back."""
-    if not values:
-        return []
-    steps: dict[tuple[int, bool], dict[str, tuple[str, Tensor]]] = {}
-    prefixes = set()
-    for name, value in values.items():
-        found = _MLP.fullmatch(name)
-        single = re.fullmatch(r'(.*)\.(weight|bias)', name)
-        if found:
-            prefix, index, end = (
-                found['mlp'],
-                int(found['index']),
-                found['end'],
-            )
-            is_norm = found['part'] == 'bn'
-        elif single:
-            prefix, index, end, is_norm = single[1], 0, single[2], False
-        else:
-            return list(values)
-        prefixes.add(prefix)
-        steps.setdefault((index, is_norm), {})[end] = (name, value)
-    ordered = [steps[key] for key in sorted(steps)]
-    if len(prefixes) > 1 or any('weight' not in step for step in ordered):
-        return list(values)
-    linear = [step['weight'][1].dim() > 1 for step in ordered]
-    shapes = [
-        step['weight'][1].shape
-        for step, is_layer in zip(ordered, linear)
-        if is_layer
-    ]
-    if (
-        not linear[0]
-        or not linear[-1]
-        or any(a[0] != b[1] for a, b in zip(shapes, shapes[1:]))
-    ):
-        return list(values)
-    number = -1
-    for step, is_layer in zip(ordered, linear):
-        number += is_layer
-        inner = f'.{layer if is_layer else norm}'
-        if is_layer and number == len(shapes) - 1:
-            inner = ''
-        for end, (name, value) in step.items():
-            done.move(full[name], f'{target}.{number}{inner}.{end}', value)
-    return []
-
-
-def _move_queue(
-    bare: State, full: Mapping[str, str], done: Conversion
-) -> None:
-    """Take the rows of a queue over that training has written."""
-    names = [name for name in bare if name.startswith('queue')]
-    rows = _one(bare, names, lambda x: x.dim() == 2)
-    pointer = _one(bare, names, lambda x: x.numel() == 1)
-    labels = _one(bare, names, lambda x: x.dim() == 1 and x.numel() > 1)
-    if not names:
-        return
-    if len(names) != 3 or rows is None or pointer is None or labels is None:
-        raise ValueError(
-            'expected the rows of a queue, their labels and a pointer, but '
-            f'got {", ".join(f"{full[x]} {tuple(bare[x].shape)}" for x in names)}'
-        )
-    values, position = bare[rows].float(), int(bare[pointer])
-    if len(values) != len(bare[labels]):
-        values = values.t()
-    if len(values) != len(bare[labels]) or not 0 <= position < len(values):
-        raise ValueError(
-            f'expected as many rows as labels and a pointer to one, but got '
-            f'{full[rows]} {tuple(bare[rows].shape)}, {len(bare[labels])} '
-            f'labels and the pointer {position}'
-        )
-    written = (values.norm(dim=1) - 1).abs() < 1e-2
-    filled = int(written.sum())
-    if filled not in (len(values), position) or not bool(
-        written[:filled].all()
-    ):
-        for name in names:
-            done.dropped[full[name]] = (
-                f'{filled} of {len(values)} rows have unit length, which does '
-                f'not fit a pointer at {position}; the queue starts empty'
-            )
-        return
-    kept = torch.arange(len(values)) < filled
-    done.move(full[rows], 'head.queue.rows', values * kept[:, None])
-    done.move(
-        full[labels],
-        'head.queue.labels',
-        bare[labels].long().masked_fill(~kept, -1),
-    )
-    done.move(full[pointer], 'head.queue.pointer', torch.tensor(position))
-    done.add(
-        'head.queue.filled',
-        torch.tensor(filled),
-        f'{filled} of {len(values)} rows have unit length; the others are '
-        'random, were never written, and are zero now',
-    )
-
-
-def _one(
-    bare: State, names: list[str], fits: Callable[[Tensor], bool]
-) -> Optional[str]:
-    found = [name for name in names if fits(bare[name])]
-    return found[0] if len(found) == 1 else None
 
 
 def _expect_prior(done: Conversion) -> None:

@@ -1,5 +1,6 @@
 """The sum of logits against sums by hand."""
 
+import pickle
 import shutil
 
 import numpy as np
@@ -61,6 +62,7 @@ def test_logits_are_summed_and_not_probabilities(members):
     # The mean of the probabilities would be something else here.
     mean = sum(x.softmax(1) for x, _ in each) / 2
     assert not torch.allclose(scores, mean, atol=0.01)
+    assert len(pickle.dumps(samples[0].pred_score)) < 1000
     right = total.argmax(1).numpy() == labels
     assert metrics['accuracy/top1'] == pytest.approx(100 * right.mean())
     assert metrics['shot/few'] == pytest.approx(

@@ -97,13 +97,9 @@ def test_a_classifier_that_the_loss_does_not_reach_is_refused(tiny):
         gradient_norms(cfg, checkpoint)
 
 
-def test_the_picture_sorts_the_classes_by_frequency(tmp_path, monkeypatch):
-    from matplotlib.figure import Figure
-
-    drawn = []
-    monkeypatch.setattr(
-        Figure, 'savefig', lambda self, path: drawn.append(self)
+def test_the_picture_sorts_the_classes_by_frequency(drawn, tmp_path):
+    plot_gradient_norms(
+        {'a': [1.0, 3.0, 2.0]}, [5, 100, 20], tmp_path / 'x.png'
     )
-    plot_gradient_norms({'a': [1.0, 3.0, 2.0]}, [5, 100, 20], 'x.png')
     (line,) = drawn[0].axes[0].lines
     assert list(line.get_ydata()) == [3.0, 2.0, 1.0]

@@ -44,15 +44,9 @@ def test_a_file_of_metrics_is_refused(tmp_path, content):
         read_results(path)
 
 
-def test_of_a_thousand_classes_neighbours_are_averaged(monkeypatch):
-    from matplotlib.figure import Figure
-
-    drawn = []
-    monkeypatch.setattr(
-        Figure, 'savefig', lambda self, path: drawn.append(self)
-    )
+def test_of_a_thousand_classes_neighbours_are_averaged(drawn, tmp_path):
     counts = np.random.default_rng(0).permutation(1000) + 1
-    plot_class_values({'a': [(counts, counts / 10)]}, 'x.png')
+    plot_class_values({'a': [(counts, counts / 10)]}, tmp_path / 'x.png')
     ax = drawn[0].axes[0]
     x, y = ax.lines[0].get_data()
     # The value is a tenth of the count, and so is the mean of forty.

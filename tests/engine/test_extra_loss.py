@@ -67,14 +67,8 @@ def test_a_config_gives_the_positives_of_its_classes(mnist_config):
         )
 
 
-def test_the_picture_marks_the_minimum(tmp_path, monkeypatch):
-    from matplotlib.figure import Figure
-
-    drawn = []
-    monkeypatch.setattr(
-        Figure, 'savefig', lambda self, path: drawn.append(self)
-    )
-    plot_extra_loss({'K = 8.2': 0.41, 'none': 0.0}, 'x.png')
+def test_the_picture_marks_the_minimum(drawn, tmp_path):
+    plot_extra_loss({'K = 8.2': 0.41, 'none': 0.0}, tmp_path / 'x.png')
     curve, mark, _ = drawn[0].axes[0].lines
     x, y = curve.get_xdata(), curve.get_ydata()
     assert mark.get_xdata()[0] == pytest.approx(x[y.argmin()], abs=1e-3)
