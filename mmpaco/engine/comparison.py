@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -155,6 +155,8 @@ class _Job:
             if before is not None and after is not None:
                 share = (after - before) / (time.monotonic() - self.began)
             self.run.close_training(share)
+            if not self.run.has_test:
+                return True
         except RuntimeError as error:
             with open(self.run.log, 'a', encoding='utf-8') as log:
                 log.write(f'{error}\n')
@@ -189,7 +191,11 @@ def _exit_on_sigterm() -> Iterator[None]:
 
 
 def run_all(
-    runs: Sequence[Run], tools_dir: PathLike, jobs: int = 2, threads: int = 1
+    runs: Sequence[Run],
+    tools_dir: PathLike,
+    jobs: int = 2,
+    threads: int = 1,
+    then: Optional[Callable[[Run], None]] = None,
 ) -> None:
     """Train and test what is not finished yet.
 
@@ -204,6 +210,8 @@ def run_all(
         tools_dir: Directory of ``train.py`` and ``test.py``.
         jobs: Runs at a time.
         threads: ``OMP_NUM_THREADS`` of each.
+        then: Called with each run that was not finished before and ended
+            well.
 
     Raises:
         ValueError: If ``jobs`` or ``threads`` is below one.
@@ -240,6 +248,8 @@ def run_all(
                         active.remove(job)
                         display.end(job.run, good)
                         failed += [] if good else [job.run]
+                        if good and then is not None:
+                            then(job.run)
                 time.sleep(_POLL_SECONDS)
     finally:
         for job in active:

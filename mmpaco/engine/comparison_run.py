@@ -136,8 +136,13 @@ class Run:
         return (
             self.record.get('config_sha256') == self.config_sha256
             and self.trained
-            and (self.dir / 'metrics.json').exists()
+            and (not self.has_test or (self.dir / 'metrics.json').exists())
         )
+
+    @property
+    def has_test(self) -> bool:
+        """Whether the config has a test: a first stage may have none."""
+        return self.cfg.get('test_cfg') is not None
 
     @property
     def checkpoint(self) -> Optional[Path]:

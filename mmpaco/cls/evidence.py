@@ -1,0 +1,282 @@
+"""The grid of runs that shows what the methods do on real images.
+
+A run that has ended is kept as one small file, its record, so that the grid
+goes on where it was stopped though checkpoints and logs are gone.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Optional
+
+from mmpaco.engine.comparison import run_all
+from mmpaco.engine.comparison_run import PathLike, Run, write_text
+
+from .gradient_norm import gradient_norms
+from .tau_normalize import convert
+
+_STRENGTH = re.compile(r'alpha x K is (\S+) for the most .*?\(K = (\S+) ')
+_VALIDATED = 'shot/all'
+_SHOTS = ('all', 'many', 'medium', 'few')
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training of the grid.
+
+    Attributes:
+        label: Name of the method.
+        config: Stem of its config below ``configs/``.
+        setting: Environment variables that the config reads, by name.
+        seed: The seed.
+        after: Label of the first stage, whose checkpoint it starts from.
+        normalised: Label of the same checkpoint with a tau-normalised
+            classifier, if that is wanted, too.
+    """
+
+    label: str
+    config: str
+    setting: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    after: Optional[str] = None
+    normalised: Optional[str] = None
+
+    @property
+    def name(self) -> str:
+        """Name of its files, the same for the same training."""
+        words = [f'{k.lower()}{v}' for k, v in sorted(self.setting.items())]
+        return '_'.join([_slug(self.label), *words, f'seed{self.seed}'])
+
+
+def _slug(label: str) -> str:
+    return re.sub(r'[^a-z0-9.]+', '-', label.lower()).strip('-')
+
+
+class Grid:
+    """Trains jobs and keeps their records.
+
+    Args:
+        configs: Folder of the configs.
+        tools: Folder of ``train.py`` and ``test.py``.
+        work_dir: Folder of checkpoints and logs; below the current folder.
+        records: Folder of the records.
+        jobs: Trainings at a time, one thread each.
+    """
+
+    def __init__(
+        self,
+        configs: PathLike,
+        tools: PathLike,
+        work_dir: PathLike,
+        records: PathLike,
+        jobs: int = 2,
+    ) -> None:
+        self.configs = Path(configs)
+        self.tools = Path(tools)
+        self.work_dir = Path(work_dir)
+        self.records = Path(records)
+        self.jobs = jobs
+
+    def record(self, job: Job) -> Optional[dict[str, Any]]:
+        """Read the record of a job.
+
+        Args:
+            job: The job.
+
+        Returns:
+            The record; None if there is none, or its config was another.
+        """
+        path = self.records / f'{job.name}.json'
+        if not path.exists():
+            return None
+        record: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+        sha256 = self._run(job).config_sha256
+        return record if record['config_sha256'] == sha256 else None
+
+    def _write(self, name: str, record: Mapping[str, Any]) -> None:
+        self.records.mkdir(parents=True, exist_ok=True)
+        write_text(
+            self.records / f'{name}.json', json.dumps(record, indent=1) + '\n'
+        )
+
+    def _run(self, job: Job) -> Run:
+        env = {**job.setting, 'SEED': str(job.seed)}
+        if job.after is not None:
+            first = self._run(self._first(job))
+            last = f'epoch_{first.cfg.train_cfg["max_epochs"]}.pth'
+            # Relative, if the folder is: a record knows its config by a hash.
+            env['STAGE1'] = (first.dir / last).as_posix()
+        return Run(
+            job.label,
+            self.configs / f'{job.config}.py',
+            job.seed,
+            self.work_dir / job.name,
+            env,
+        )
+
+    def _first(self, job: Job) -> Job:
+        config = job.config.replace('stage2', 'stage1')
+        return Job(job.after, config, job.setting, job.seed)
+
+    def known(self, jobs: Iterable[Job]) -> list[dict[str, Any]]:
+        """Read the records that there are.
+
+        Args:
+            jobs: Jobs, some of them perhaps not trained yet.
+
+        Returns:
+            The records, in the order of the jobs.
+        """
+        records = [self.record(job) for job in jobs]
+        return [record for record in records if record is not None]
+
+    def choose(self, trials: Iterable[Job]) -> dict[str, Job]:
+        """Choose the best trial of each method on the validation list.
+
+        Args:
+            trials: Jobs, of which those with a record are compared.
+
+        Returns:
+            The chosen job of each label, in the order of the labels.
+
+        Raises:
+            RuntimeError: If a label has no record yet.
+        """
+        best: dict[str, tuple[Optional[Job], float]] = {}
+        for job in trials:
+            most = best.setdefault(job.label, (None, -1.0))[1]
+            record = self.record(job)
+            if record is not None and last_validation(record) > most:
+                best[job.label] = job, last_validation(record)
+        missing = [label for label, (job, _) in best.items() if job is None]
+        if missing:
+            raise RuntimeError(
+                f'no trial of {", ".join(missing)} is finished; train them '
+                'before anything is chosen'
+            )
+        return {label: job for label, (job, _) in best.items()}
+
+    def train(self, jobs: Iterable[Job]) -> None:
+        """Train what has no record yet, and record it.
+
+        Args:
+            jobs: The jobs; a job with a first stage trains that, too.
+
+        Raises:
+            RuntimeError: If a run fails; the others are finished before.
+        """
+        jobs = list(jobs)
+        missing = [job for job in jobs if self.record(job) is None]
+        first = [self._first(j) for j in missing if j.after is not None]
+        self._run_all([job for job in first if self.record(job) is None])
+        self._run_all(missing)
+
+    def _run_all(self, jobs: Sequence[Job]) -> None:
+        runs = {self._run(job).dir: job for job in jobs}
+        for job in jobs:
+            # It may have ended just before the grid was stopped.
+            run = self._run(job)
+            if run.finished:
+                self._close(job, run)
+        run_all(
+            [self._run(job) for job in jobs],
+            self.tools,
+            self.jobs,
+            then=lambda run: self._close(runs[run.dir], run),
+        )
+
+    def _close(self, job: Job, run: Run) -> None:
+        """Keep of a finished run what the tables and pictures need."""
+        record = {
+            **run.record,
+            'label': job.label,
+            'setting': dict(job.setting),
+            'config': job.config,
+            'epochs': run.cfg.train_cfg['max_epochs'],
+            'validation': _validations(run),
+        }
+        strength = _STRENGTH.search(run.log.read_text(errors='replace'))
+        if strength:
+            record['alpha_k'] = float(strength[1])
+            record['k'] = float(strength[2])
+        if run.has_test:
+            record['test'] = _test_figures(run.metrics)
+            norms = gradient_norms(run.cfg, run.checkpoint)
+            record['gradient_norm'] = [float(f'{x:.4g}') for x in norms]
+        self._write(job.name, record)
+        if job.normalised is not None:
+            self._close_normalised(job, run)
+
+    def _close_normalised(self, job: Job, run: Run) -> None:
+        tau_job = replace(job, label=job.normalised, normalised=None)
+        folder = self.work_dir / tau_job.name
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoint = folder / 'normalised.pth'
+        chosen = convert(run.cfg, run.checkpoint, checkpoint)
+        tested = replace(run, label=tau_job.label, dir=folder)
+        with open(tested.log, 'a', encoding='utf-8') as log:
+            subprocess.run(
+                [
+                    sys.executable,
+                    self.tools / 'test.py',
+                    run.config,
+                    checkpoint,
+                    '--work-dir',
+                    folder / 'test',
+                ],
+                env={**os.environ, **run.env},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=True,
+            )
+        tested.close_test()
+        record = {
+            **run.record,
+            'label': tau_job.label,
+            'setting': {**job.setting, 'tau': chosen.tau},
+            'config': job.config,
+            'epochs': run.cfg.train_cfg['max_epochs'],
+            'validation': {'tau': round(chosen.accuracy[chosen.tau], 3)},
+            'test': _test_figures(tested.metrics),
+        }
+        self._write(tau_job.name, record)
+
+    def normalised(self, job: Job) -> Job:
+        """Name the job whose record is the tau-normalised one of another.
+
+        Args:
+            job: A job with a ``normalised`` label.
+
+        Returns:
+            A job for :meth:`record`; it is not to be trained.
+        """
+        return replace(job, label=job.normalised, normalised=None)
+
+
+def _validations(run: Run) -> dict[str, float]:
+    """Balanced accuracy in %, by epoch."""
+    return {
+        str(scalars['step']): round(scalars[_VALIDATED], 3)
+        for scalars in run.scalars()
+        if _VALIDATED in scalars
+    }
+
+
+def _test_figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    shots = {
+        group: round(metrics[f'shot/{group}'], 3)
+        for group in _SHOTS
+        if f'shot/{group}' in metrics
+    }
+    recall = metrics['single-label/recall_classwise']
+    return {**shots, 'classes': [round(x, 2) for x in recall]}
+
+
+def last_validation(record: Mapping[str, Any]) -> float:
+    """Balanced validation accuracy in %, at the end of the training."""
+    return float(list(record['validation'].values())[-1])

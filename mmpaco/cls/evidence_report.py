@@ -1,0 +1,229 @@
+"""Tables, claims and pictures of the grid of :mod:`mmpaco.cls.evidence`."""
+
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from mmpaco.engine.comparison_run import PathLike, write_text
+
+from .evidence import Job, last_validation
+
+Record = Mapping[str, Any]
+GROUPS = ('all', 'many', 'medium', 'few')
+_NOT_RUN = 'not run yet'
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    align = ['---'] + ['---:'] * (len(head) - 1)
+    return '\n'.join(
+        '| ' + ' | '.join(line) + ' |' for line in (head, align, *rows)
+    )
+
+
+def _setting(record: Record) -> str:
+    words = [f'{k.lower()} {v}' for k, v in record['setting'].items()]
+    return ', '.join(words) or '–'
+
+
+def _spread(values: Sequence[float]) -> str:
+    text = f'{statistics.fmean(values):.2f}'
+    if len(values) > 1:
+        text += f' ± {statistics.stdev(values):.2f}'
+    return text
+
+
+def by_label(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Group records by the label of their method, in order."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record['label'], []).append(record)
+    return groups
+
+
+def trials_table(trials: Sequence[Record], chosen: Mapping[str, Job]) -> str:
+    """Tell what each trial reached on the validation list.
+
+    Args:
+        trials: Records of the trials.
+        chosen: The chosen trial of each label.
+
+    Returns:
+        A Markdown table.
+    """
+    rows = []
+    for record in trials:
+        reached = f'{last_validation(record):.2f}'
+        if chosen[record['label']].setting == record['setting']:
+            reached = f'**{reached}**'
+        rows.append([record['label'], _setting(record), reached])
+    return _markdown(['method', 'setting', 'validation, %'], rows)
+
+
+def methods_table(methods: Mapping[str, Sequence[Record]]) -> str:
+    """Compare methods by their test accuracy.
+
+    Args:
+        methods: Records of the seeds of each method; one without records
+            has not been run yet.
+
+    Returns:
+        A Markdown table of means and sample standard deviations in %.
+    """
+    rows = []
+    for label, records in methods.items():
+        if not records:
+            rows.append([label, *['–'] * (len(GROUPS) + 2), _NOT_RUN])
+            continue
+        tests = [record['test'] for record in records]
+        strengths = [r['alpha_k'] for r in records if 'alpha_k' in r]
+        rows.append(
+            [
+                label,
+                *(_spread([test[g] for test in tests]) for g in GROUPS),
+                f'{strengths[0]:.2g}' if strengths else '–',
+                str(len(records)),
+                f'{_minutes(records):.0f}',
+            ]
+        )
+    head = ['method', *GROUPS, 'alpha x K', 'seeds', 'minutes']
+    return _markdown(head, rows)
+
+
+def _minutes(records: Sequence[Record]) -> float:
+    return statistics.fmean(r['cpu_seconds'] for r in records) / 60
+
+
+class Claim(NamedTuple):
+    """A claim that one run is better than another.
+
+    Attributes:
+        text: The claim.
+        better: Label of what should be better.
+        worse: Label of what should be worse.
+    """
+
+    text: str
+    better: str
+    worse: str
+
+
+def judge(better: Sequence[Record], worse: Sequence[Record]) -> str:
+    """Say whether one method is better than another, seed by seed.
+
+    Args:
+        better: Records of what should be better.
+        worse: Records of what should be worse.
+
+    Returns:
+        The mean difference of balanced test accuracy over the seeds that
+        both have, and 'holds' or 'does not hold' where all of them agree.
+    """
+    pairs = _by_seed(better), _by_seed(worse)
+    seeds = sorted(set(pairs[0]) & set(pairs[1]))
+    if not seeds:
+        return _NOT_RUN
+    gaps = [pairs[0][s] - pairs[1][s] for s in seeds]
+    if all(gap > 0 for gap in gaps):
+        verdict = 'holds'
+    elif all(gap <= 0 for gap in gaps):
+        verdict = 'does not hold'
+    else:
+        verdict = 'seeds disagree'
+    size = f'{statistics.fmean(gaps):+.2f}'
+    if len(gaps) > 1:
+        size += f' ± {statistics.stdev(gaps):.2f}'
+    num = f'{len(gaps)} seeds' if len(gaps) > 1 else 'one seed'
+    return f'{verdict}: {size} ({num})'
+
+
+def _by_seed(records: Sequence[Record]) -> dict[int, float]:
+    return {record['seed']: record['test']['all'] for record in records}
+
+
+def steepness(record: Record, counts: Sequence[int]) -> Optional[float]:
+    """Divide the gradient norm of frequent classes by that of rare ones.
+
+    Args:
+        record: A record.
+        counts: Training images of each class.
+
+    Returns:
+        Mean norm of the most frequent fifth of the classes over that of the
+        rarest fifth; None if the record has no norms.
+    """
+    norms = record.get('gradient_norm')
+    if not norms:
+        return None
+    order = sorted(range(len(counts)), key=lambda c: -counts[c])
+    ranked = [norms[c] for c in order]
+    fifth = max(len(ranked) // 5, 1)
+    return sum(ranked[:fifth]) / sum(ranked[-fifth:])
+
+
+def claims_table(
+    claims: Sequence[Claim], records: Mapping[str, Sequence[Record]]
+) -> str:
+    """Say of each claim whether it holds here.
+
+    Args:
+        claims: The claims.
+        records: Records by label.
+
+    Returns:
+        A Markdown table.
+    """
+    rows = [
+        [
+            claim.text,
+            judge(records.get(claim.better, ()), records.get(claim.worse, ())),
+        ]
+        for claim in claims
+    ]
+    return _markdown(['claim', 'balanced test accuracy, points'], rows)
+
+
+def steepness_table(
+    methods: Mapping[str, Sequence[Record]], counts: Sequence[int]
+) -> str:
+    """Compare how much more frequent classes pull than rare ones.
+
+    Args:
+        methods: Records of each method.
+        counts: Training images of each class.
+
+    Returns:
+        A Markdown table of :func:`steepness`.
+    """
+    rows = []
+    for label, records in methods.items():
+        ratios = [steepness(record, counts) for record in records]
+        found = [ratio for ratio in ratios if ratio is not None]
+        if found:
+            rows.append([label, _spread(found)])
+    return _markdown(['method', 'most frequent over rarest fifth'], rows)
+
+
+def fill(path: PathLike, blocks: Mapping[str, str]) -> None:
+    """Put generated text between the marks of a page.
+
+    Args:
+        path: A page with ``<!-- NAME -->`` and ``<!-- /NAME -->``.
+        blocks: Text by name.
+
+    Raises:
+        ValueError: If the page lacks a mark.
+    """
+    page = Path(path).read_text(encoding='utf-8')
+    for name, text in blocks.items():
+        marks = re.compile(
+            rf'(<!-- {name} -->\n).*?(<!-- /{name} -->)', re.DOTALL
+        )
+        if not marks.search(page):
+            raise ValueError(
+                f'{path} has no marks <!-- {name} --> and <!-- /{name} -->, '
+                'between which a table goes'
+            )
+        page = marks.sub(lambda m, t=text: f'{m[1]}\n{t}\n\n{m[2]}', page)
+    write_text(Path(path), page)
