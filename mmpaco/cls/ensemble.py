@@ -51,7 +51,7 @@ class _RecordHook(Hook):
             )
         self.scores.append(scores.float().cpu())
         for sample in outputs:
-            self.labels.append(sample.gt_label.cpu())
+            self.labels.append(sample.gt_label.cpu().clone())
             path = sample.get('img_path')
             self.images.append(None if path is None else Path(path).name)
 

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from mmpaco.engine import count_labels
 from mmpaco.engine.loaded_runner import ConfigLike, loaded_runner, read_config
-from mmpaco.engine.pictures import COLOURS, legend, new_figure
+from mmpaco.engine.pictures import (
+    COLOURS,
+    MOST_POINTS,
+    legend,
+    new_figure,
+    smooth,
+)
 
 
 def _classifier(model: nn.Module) -> nn.Linear:
@@ -131,24 +137,35 @@ def plot_gradient_norms(
 ) -> None:
     """Draw gradient norms from the most frequent class to the rarest.
 
+    Of more than 50 classes, the mean with the neighbours stands out.
+
     Args:
         norms (Mapping[str, Sequence[float]]): Norms by class index, for each
             name of the legend.
         counts (Sequence[int]): Training images by class index.
         path (str | PathLike): PNG to write.
     """
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
     order = np.argsort(-np.asarray(counts), kind='stable')
+    rank = np.arange(1, len(order) + 1)
     figure, (ax,) = new_figure(1)
     for i, (name, values) in enumerate(norms.items()):
-        ax.plot(
-            np.asarray(values)[order],
+        style = dict(
             color=COLOURS[i % len(COLOURS)],
             linestyle='-' if i < len(COLOURS) else '--',
-            linewidth=1.2,
-            label=name,
         )
+        ranked = np.asarray(values, dtype=float)[order]
+        if len(order) > MOST_POINTS:
+            ax.plot(rank, ranked, linewidth=0.5, alpha=0.3, **style)
+        ax.plot(rank, smooth(ranked), linewidth=1.5, label=name, **style)
     ax.set_yscale('log')
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter('{x:g}')
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlim(1, len(order))
     ax.set_xlabel('class, from the most frequent to the rarest')
-    ax.set_ylabel("gradient norm of the class's row")
+    ax.set_ylabel("mean gradient norm of the class's row")
     legend(figure, ax)
     figure.savefig(path)

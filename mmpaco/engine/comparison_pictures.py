@@ -13,6 +13,7 @@ from .pictures import (
     legend,
     new_figure,
     plot_class_values,
+    smooth,
 )
 
 
@@ -48,15 +49,6 @@ def plot_classes(
         for label, group in by_method(runs).items()
     }
     plot_class_values(methods, path, bounds, names, labels)
-
-
-def _smooth(values: np.ndarray) -> np.ndarray:
-    width = max(1, len(values) // 20)
-    kernel = np.ones(width)
-    # Divided by the weight inside, so that the ends do not sink.
-    inside = np.convolve(np.ones(len(values)), kernel, 'same')
-    smoothed: np.ndarray = np.convolve(values, kernel, 'same') / inside
-    return smoothed
 
 
 def _mean_curve(curves: Sequence[Mapping[int, float]]) -> tuple[Any, Any]:
@@ -95,7 +87,7 @@ def plot_curves(runs: Sequence[Run], key: str, path: PathLike) -> None:
             'label': label,
         }
         x, y = _mean_curve(losses)
-        left.plot(x, _smooth(y.mean(axis=0)), **style)
+        left.plot(x, smooth(y.mean(axis=0)), **style)
         x, y = _mean_curve(metrics)
         right.plot(
             x,

@@ -24,7 +24,7 @@ COLOURS = (
 )
 MARKERS = 'osD^vPX'
 # Of more classes than this, neighbours are averaged.
-_MOST_POINTS = 50
+MOST_POINTS = 50
 _NUM_GROUPS = 25
 
 
@@ -73,6 +73,25 @@ def legend(figure: 'Figure', ax: 'Axes') -> None:
     )
 
 
+def smooth(values: 'np.ndarray[Any, Any]') -> 'np.ndarray[Any, Any]':
+    """Average each value with its neighbours, a twentieth of all.
+
+    Args:
+        values: Values in a row, of shape (N, ).
+
+    Returns:
+        np.ndarray: As many.
+    """
+    width = max(1, len(values) // 20)
+    kernel = np.ones(width)
+    # Divided by the weight inside, so that the ends do not sink.
+    inside = np.convolve(np.ones(len(values)), kernel, 'same')
+    smoothed: np.ndarray[Any, Any] = (
+        np.convolve(values, kernel, 'same') / inside
+    )
+    return smoothed
+
+
 def plot_class_values(
     methods: Mapping[str, Sequence[tuple[Sequence[int], Sequence[float]]]],
     path: PathLike,
@@ -112,7 +131,7 @@ def plot_class_values(
             ranked = np.asarray(raw_values, dtype=float)[order]
             if names:
                 sizes.append(np.arange(len(order), dtype=float))
-            elif len(order) > _MOST_POINTS:
+            elif len(order) > MOST_POINTS:
                 parts = np.array_split(np.arange(len(order)), _NUM_GROUPS)
                 # A test set may lack a class.
                 ranked = np.array([np.nanmean(ranked[p]) for p in parts])
