@@ -1,5 +1,7 @@
 """Gradient norms of the classifier against plain autograd."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ pytest.importorskip('mmpretrain')
 
 from mmengine.config import Config  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
+from mmpretrain.models.heads import LinearClsHead  # noqa: E402
+from mmpretrain.registry import MODELS  # noqa: E402
 
 from mmpaco.cls.gradient_norm import (  # noqa: E402
     gradient_norms,
@@ -16,12 +20,21 @@ from mmpaco.cls.gradient_norm import (  # noqa: E402
 )
 from mmpaco.engine.loaded_runner import loaded_runner  # noqa: E402
 
-CONFIGS = (
-    'baselines/cross-entropy_lenet5_mnist5k-lt.py',
-    'baselines/balanced-softmax_lenet5_mnist5k-lt.py',
-    'gpaco/lenet5_mnist5k-lt.py',
-    'paco/lenet5_mnist5k-lt.py',
+ROOT = Path(__file__).parents[2] / 'configs'
+# SupCon's two stages train a classifier in the second alone, which needs a
+# checkpoint of the first.
+CONFIGS = sorted(
+    str(path.relative_to(ROOT))
+    for path in ROOT.glob('*/*lenet5_mnist5k-lt.py')
+    if 'supcon' not in path.name
 )
+
+
+@MODELS.register_module(force=True)
+class FrozenClassifierHead(LinearClsHead):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.fc.requires_grad_(False)
 
 
 @pytest.fixture
@@ -59,30 +72,41 @@ def test_norms_are_those_of_the_loss_of_each_batch(tiny):
 
 
 @pytest.mark.parametrize('config', CONFIGS)
-def test_every_method_has_norms_and_its_model_stays(mnist_config, config):
+def test_every_kind_of_method_is_there():
+    kinds = {name.split('_')[0] for name in CONFIGS}
+    assert {
+        'baselines/cross-entropy',
+        'baselines/balanced-softmax',
+        'gpaco/lenet5',
+        'paco/lenet5',
+    } <= kinds
+
+
+@pytest.mark.parametrize('config', CONFIGS)
+def test_every_method_has_norms_and_its_checkpoint_stays(
+    mnist_config, tmp_path, config
+):
     cfg = mnist_config(config)
-    cfg.train_cfg.update(dict(by_epoch=False, max_iters=2), max_epochs=None)
-    cfg.train_cfg.pop('max_epochs')
-    cfg.default_hooks.checkpoint = dict(
-        type='CheckpointHook', by_epoch=False, interval=2
-    )
-    cfg.pop('val_cfg'), cfg.pop('val_dataloader'), cfg.pop('val_evaluator')
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    checkpoint = f'{cfg.work_dir}/iter_2.pth'
-    before = open(checkpoint, 'rb').read()
-    norms = gradient_norms(cfg, checkpoint, max_iters=2)
+    model = Runner.from_cfg(cfg).model
+    model.init_weights()
+    checkpoint = tmp_path / 'start.pth'
+    torch.save({'state_dict': model.state_dict()}, checkpoint)
+    before = checkpoint.read_bytes()
+    norms = gradient_norms(cfg, checkpoint, max_iters=1)
     assert norms.shape == (10,)
     assert np.isfinite(norms).all() and (norms > 0).all()
-    assert open(checkpoint, 'rb').read() == before
+    assert checkpoint.read_bytes() == before
 
 
 def test_a_classifier_that_the_loss_does_not_reach_is_refused(tiny):
     folder, checkpoint = tiny
     cfg = Config.fromfile(str(folder / 'tiny.py'))
-    cfg.custom_imports = None
     cfg.model.head.loss = dict(type='CrossEntropyLoss', loss_weight=0.0)
     with pytest.raises(ValueError, match='second stage'):
+        gradient_norms(cfg, checkpoint)
+    cfg.model.head.type = 'FrozenClassifierHead'
+    cfg.model.head.loss.loss_weight = 1.0
+    with pytest.raises(ValueError, match='FrozenClassifierHead has no grad'):
         gradient_norms(cfg, checkpoint)
     with pytest.raises(ValueError, match='max_iters must be positive'):
         gradient_norms(cfg, checkpoint, max_iters=0)
