@@ -71,7 +71,6 @@ def test_norms_are_those_of_the_loss_of_each_batch(tiny):
     assert training_counts(folder / 'tiny.py').tolist() == [16, 16]
 
 
-@pytest.mark.parametrize('config', CONFIGS)
 def test_every_kind_of_method_is_there():
     kinds = {name.split('_')[0] for name in CONFIGS}
     assert {
