@@ -48,7 +48,7 @@ def draw_views(
     Args:
         config: A config of mmpretrain, or a file of ``_base_/pipelines``.
         path: PNG or JPEG to write.
-        images: Image files. Defaults to the first of the training set.
+        images: Image files. Defaults to some of the training set.
         num_images: How many of the training set, if no files are given.
         draws: Draws of each view.
         size: Side in pixels to which the middle square of each file is
@@ -108,7 +108,7 @@ def _views(cfg: Config, config: PathLike) -> Views:
             step
             for steps in found.values()
             for step in steps
-            if step['type'] in ('NumpyToPIL', 'ToPIL')
+            if _kind(step) in ('NumpyToPIL', 'ToPIL')
         ]
         rgb = bool(converters) and not converters[0].get('to_rgb')
         return Views(found, rgb, [], None)
@@ -122,34 +122,47 @@ def _views(cfg: Config, config: PathLike) -> Views:
             'train_dataloader; set one, or show a file of '
             'configs/_base_/pipelines with images'
         )
-    load = [step for step in steps if step['type'].startswith('LoadImage')]
+    load = [step for step in steps if _kind(step).startswith('LoadImage')]
     steps = [
         step
         for step in steps
-        if step not in load and not step['type'].startswith('Pack')
+        if step not in load and not _kind(step).startswith('Pack')
     ]
-    transforms = {}
-    if len(steps) == 1 and steps[0]['type'] == 'MultiView':
-        (multi,) = steps
-        counts = multi['num_views']
+    kinds = [_kind(step) for step in steps]
+    transforms = {'view': steps}
+    if 'MultiView' in kinds:
+        i = kinds.index('MultiView')
+        counts = steps[i]['num_views']
         counts = [counts] if isinstance(counts, int) else counts
-        for count, view in zip(counts, multi['transforms']):
-            for _ in range(count):
-                transforms[f'view {len(transforms) + 1}'] = view
-    else:
-        transforms['view'] = steps
+        each = [
+            view
+            for count, view in zip(counts, steps[i]['transforms'])
+            for _ in range(count)
+        ]
+        transforms = {
+            f'view {k + 1}': [*steps[:i], *view, *steps[i + 1 :]]
+            for k, view in enumerate(each)
+        }
     # A preprocessor that turns its input to RGB gets BGR.
     preprocessor = dict(cfg.get('data_preprocessor') or {})
     preprocessor.update(cfg.get('model', {}).get('data_preprocessor') or {})
     return Views(transforms, not preprocessor.get('to_rgb'), load, dataset)
 
 
+def _kind(step: dict) -> str:
+    kind = step['type']
+    name: str = kind if isinstance(kind, str) else kind.__name__
+    return name.rpartition('.')[-1]
+
+
 def _samples(views: Views, num_images: int) -> Iterator[dict]:
     dataset = DATASETS.build(views.dataset)
     dataset.full_init()
     load = Compose(views.load)
-    for i in range(min(num_images, len(dataset))):
-        yield load(dataset.get_data_info(i))
+    # Many datasets are sorted by class.
+    count = min(num_images, len(dataset))
+    for i in np.linspace(0, len(dataset) - 1, count).astype(int):
+        yield load(dataset.get_data_info(int(i)))
 
 
 def _read(path: PathLike, size: Optional[int], rgb: bool) -> dict:

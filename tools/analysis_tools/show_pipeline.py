@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
         '--images',
         nargs='+',
         default=(),
-        help='image files (default: the first of the training set)',
+        help='image files (default: some of the training set)',
     )
     parser.add_argument(
         '--num-images',

@@ -1,5 +1,4 @@
 # A view from an array of CIFAR to one of 32 x 32 pixels, both RGB.
-import math
 
 
 def op(name, prob, index=0):
@@ -15,7 +14,7 @@ def op(name, prob, index=0):
         'Sharpness': (0.9 * level, 0.5, 'nearest'),
         'Posterize': (round(8 - 4 * level), 0, 'nearest'),
         # The first value that is not below the threshold.
-        'Solarize': (math.ceil(256 - 256 * level), 0, 'nearest'),
+        'Solarize': (256 - 256 * index // 9, 0, 'nearest'),
         # In one direction only, as in the release.
         'Rotate': (30 * level, 0, 'nearest'),
         'ShearX': (0.3 * level, 0.5, 'bicubic'),
