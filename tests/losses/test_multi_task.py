@@ -61,7 +61,7 @@ def loop_weights(counts):
     return [np.mean(effective) / e for e in effective]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     contrast_cases(),
     st.integers(1, 300),
