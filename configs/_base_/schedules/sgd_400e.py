@@ -1,0 +1,17 @@
+# The release's rate in epoch e, counted from 0: lr (e + 1) / 10 in the first
+# ten, then lr / 2 (1 + cos(pi (e - 9) / 391)). The papers name the cosine
+# alone. All parameters decay, also norms and biases.
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=5e-4),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=0, end=10),
+    # It starts at the top of the warm-up, so epoch 10 is below it.
+    dict(type='CosineAnnealingLR', T_max=391, begin=9, end=400),
+]
+train_cfg = dict(by_epoch=True, max_epochs=400, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+# The global batch: images of all GPUs.
+auto_scale_lr = dict(base_batch_size=128)

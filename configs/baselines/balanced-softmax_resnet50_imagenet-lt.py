@@ -1,0 +1,28 @@
+# 400 epochs with RandAugment, as the papers say; the rest is that of PaCo.
+_base_ = [
+    '../_base_/runtime_best.py',
+    '../_base_/models/resnet50.py',
+    '../_base_/datasets/imagenet-lt.py',
+    '../_base_/schedules/sgd_400e.py',
+    '../_base_/pipelines/randaug_n2-m10_224.py',
+]
+
+model = dict(
+    head=dict(
+        loss=dict(
+            _delete_=True,
+            type='mmpaco.BalancedSoftmaxLoss',
+            num_classes=1000,
+        )
+    )
+)
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            *_base_.randaug,
+            dict(type='PackInputs'),
+        ]
+    )
+)
+custom_hooks = [dict(type='mmpaco.ClassPriorHook')]
