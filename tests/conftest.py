@@ -1,7 +1,9 @@
 """Real images and shipped configs, made small enough for a test."""
 
 import functools
+import runpy
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -63,6 +65,25 @@ def run():
         return out.stdout
 
     return run_command
+
+
+@pytest.fixture
+def stock_run(monkeypatch):
+    """Run a tool of a stock package as its command line, in this process."""
+    from mmpaco.compat import stock_tool
+
+    def run_tool(package, tool, config, *arguments, **options):
+        # Runners of one process and one second would share a logger, and the
+        # visualizer of the first would be that of all.
+        options['experiment_name'] = uuid.uuid4().hex
+        options['visualizer.name'] = uuid.uuid4().hex
+        argv = [tool, config, *arguments, '--cfg-options']
+        argv += [f'{k}={str(v).replace(" ", "")}' for k, v in options.items()]
+        monkeypatch.setattr(sys, 'argv', [str(x) for x in argv])
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        runpy.run_path(str(stock_tool(package, tool)), run_name='__main__')
+
+    return run_tool
 
 
 @pytest.fixture

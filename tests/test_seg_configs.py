@@ -4,11 +4,9 @@ Their settings are the papers', they build at full size, and the stock tools
 of mmseg run them, made small, on images in the layout of each data set.
 """
 
+import functools
 import json
 import re
-import runpy
-import sys
-import uuid
 from pathlib import Path
 
 import cv2
@@ -319,21 +317,8 @@ def data_root(tmp_path_factory):
 
 
 @pytest.fixture
-def stock(monkeypatch):
-    """Run a tool of mmseg as from the command line, in this process."""
-
-    def run(tool, config, *arguments, **options):
-        # Runners of one process and one second would share a logger, and the
-        # visualizer of the first would be that of all.
-        options['experiment_name'] = uuid.uuid4().hex
-        options['visualizer.name'] = uuid.uuid4().hex
-        argv = [tool, config, *arguments, '--cfg-options']
-        argv += [f'{k}={str(v).replace(" ", "")}' for k, v in options.items()]
-        monkeypatch.setattr(sys, 'argv', [str(x) for x in argv])
-        monkeypatch.setenv('LOCAL_RANK', '0')
-        runpy.run_path(str(stock_tool('mmseg', tool)), run_name='__main__')
-
-    return run
+def stock(stock_run):
+    return functools.partial(stock_run, 'mmseg')
 
 
 def scalars(work_dir):
