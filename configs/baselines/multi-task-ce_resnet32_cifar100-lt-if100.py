@@ -1,0 +1,3 @@
+_base_ = './multi-task-balanced-softmax_resnet32_cifar100-lt-if100.py'
+
+model = dict(head=dict(loss=dict(balanced=False)))

@@ -1,0 +1,17 @@
+# Not in the papers: all else is that of PaCo.
+_base_ = '../paco/resnet32_cifar100-lt-if100.py'
+
+model = dict(
+    head=dict(
+        loss=dict(_delete_=True, type='mmpaco.SupConLoss', temperature=0.05)
+    )
+)
+custom_hooks = [dict(type='mmpaco.PaCoQueueHook')]
+
+# A classifier that is not trained has nothing to choose by and to test.
+val_dataloader = None
+val_evaluator = None
+val_cfg = None
+test_dataloader = None
+test_evaluator = None
+test_cfg = None
