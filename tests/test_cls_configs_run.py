@@ -1,0 +1,88 @@
+"""The stock tools of mmpretrain run every classification config.
+
+On images in the layout of each data set.
+"""
+
+import json
+import math
+
+import pytest
+
+pytest.importorskip('mmpretrain')
+
+from mmengine.registry import init_default_scope  # noqa: E402
+from released_settings import DATA  # noqa: E402
+from small_cls import (  # noqa: E402
+    CONFIGS,
+    NAMES,
+    believe,
+    data_of,
+    load,
+    small_options,
+    write,
+)
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmpretrain')
+
+
+# One of each kind of data set; all others take minutes.
+QUICK = (
+    'gpaco/resnet32_cifar100-lt-if100',
+    'baselines/supcon-stage1_resnet32_cifar100-lt-if100',
+)
+
+
+@pytest.fixture(scope='module')
+def data_root(tmp_path_factory):
+    roots = {}
+
+    def get(data):
+        data = 'cifar100' if data.startswith('cifar') else data
+        if data not in roots:
+            roots[data] = tmp_path_factory.mktemp(data)
+            write(roots[data], data)
+        return roots[data]
+
+    return get
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in NAMES
+    ],
+)
+def test_stock_tools_train_and_test(
+    name, data_root, tmp_path, stock_run, monkeypatch
+):
+    data = data_of(name)
+    believe(monkeypatch, data)
+    options = small_options(name, data_root(data))
+    config = CONFIGS / f'{name}.py'
+    train = tmp_path / 'train'
+    stock_run(*('mmpretrain', 'train', config, '--work-dir', train), **options)
+    (path,) = train.glob('*/vis_data/scalars.json')
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    losses = [line['loss'] for line in lines if 'loss' in line]
+    assert len(losses) == 2 and all(math.isfinite(x) for x in losses)
+    cfg = load(name)
+    if cfg.test_dataloader is None:
+        return
+    metric = 'shot/all' if 'train_dataset' in cfg.val_evaluator else None
+    metric = metric or 'accuracy/top1'
+    assert any(metric in line for line in lines)
+    if DATA[data][2]:
+        assert list(train.glob('best_shot_all_epoch_1.pth'))
+
+    out = tmp_path / 'test.json'
+    stock_run(
+        *('mmpretrain', 'test', config, train / 'epoch_1.pth'),
+        *('--work-dir', tmp_path / 'test', '--out', out),
+        *('--out-item', 'metrics'),
+        **options,
+    )
+    assert 0 <= json.loads(out.read_text())[metric] <= 100
