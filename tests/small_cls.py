@@ -174,6 +174,8 @@ def small_options(name, root):
         'optim_wrapper.type': 'OptimWrapper',
         'model.backbone.init_cfg': None,
     }
+    if 'supcon-stage2' in name:
+        options['model.pretrained'] = None
     for split, images in (('train', 4), ('val', 2), ('test', 2)):
         loader = f'{split}_dataloader'
         if cfg.get(loader) is None:

@@ -1,15 +1,9 @@
-# A linear classifier on the frozen network of stage 1. Of another place:
-# --cfg-options model.backbone.init_cfg.checkpoint=FILE
 _base_ = './cross-entropy_resnet50_imagenet-lt.py'
 
-model = dict(
-    backbone=dict(
-        # Also their batch norm keeps its statistics.
-        frozen_stages=4,
-        init_cfg=dict(
-            type='Pretrained',
-            checkpoint='work_dirs/supcon-stage1_resnet50_imagenet-lt/epoch_400.pth',
-            prefix='backbone.',
-        ),
-    )
-)
+# A linear classifier on the frozen network of stage 1. The environment
+# variable STAGE1 names its checkpoint, if it is not where tools/train.py
+# leaves it.
+stage1 = '{{$STAGE1:work_dirs/supcon-stage1_resnet50_imagenet-lt/epoch_400.pth}}'
+
+# Batch norm keeps its statistics, too.
+model = dict(pretrained=stage1, backbone=dict(frozen_stages=4))
