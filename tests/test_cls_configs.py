@@ -4,6 +4,7 @@ Their settings are the release's, in a model of full size.
 """
 
 import math
+import re
 
 import pytest
 import torch
@@ -176,3 +177,35 @@ def test_a_config_has_the_schedule_of_its_data(name):
         schedule = 'cifar_400e'
     cfg = Config.fromfile(CONFIGS / f'_base_/schedules/{schedule}.py')
     assert load(name).param_scheduler == cfg.param_scheduler
+
+
+SETTING_OF = {
+    'alpha': lambda cfg: cfg.model.head.loss.alpha,
+    'temperature': lambda cfg: cfg.model.head.loss.temperature,
+    'learning rate': lambda cfg: cfg.optim_wrapper.optimizer.lr,
+    'batch': lambda cfg: cfg.auto_scale_lr.base_batch_size,
+    'label smoothing': lambda cfg: cfg.model.head.loss.label_smoothing,
+}
+
+
+def documented():
+    """What the table of differences says that a config holds."""
+    text = (CONFIGS.parent / 'docs/differences.md').read_text(encoding='utf-8')
+    for line in text.splitlines():
+        row = [cell.strip() for cell in line.strip('|').split('|')]
+        if len(row) != 5 or row[1] not in SETTING_OF:
+            continue
+        pattern = row[0].strip('`')
+        found = re.search(r'\{(.*)\}', pattern)
+        for part in found[1].split(',') if found else ['']:
+            name = re.sub(r'\{.*\}', part, pattern)
+            yield pytest.param(*(name, row[1], float(row[4])), id=name)
+
+
+@pytest.mark.parametrize(('name', 'setting', 'value'), documented())
+def test_a_config_holds_what_the_docs_say(name, setting, value):
+    assert SETTING_OF[setting](load(name)) == value
+
+
+def test_the_docs_name_only_settings_that_there_are():
+    assert len(list(documented())) == 22
