@@ -49,52 +49,79 @@ def test_every_promised_baseline_is_there():
     assert {name.partition('/')[2] for name in BASELINES} == promised
 
 
-# Loss, its arguments, views, rate.
-SUPCON, MULTI = 'mmpaco.SupConLoss', 'mmpaco.MultiTaskLoss'
-TWO_TASKS = dict(type=MULTI, supcon_weight=0.5)
-LT_SIM, CIFAR_CUT = ('sim_224',) * 2, ('cifar_autoaug-cutout',) * 2
-CIFAR_SIM = ('cifar_sim',) * 2
-STACKED = {
-    'resnet50': (2, 0.04),
-    'resnext50-32x4d': (3, 0.06),
-    'resnext101-32x4d': (5, 0.06),
+def supcon(temperature):
+    return dict(type='mmpaco.SupConLoss', temperature=temperature)
+
+
+def two_tasks(temperature, **options):
+    return dict(
+        type='mmpaco.MultiTaskLoss',
+        supcon_weight=0.5,
+        temperature=temperature,
+        **options,
+    )
+
+
+SIM, CUT = ('sim_224',) * 2, ('cifar_autoaug-cutout',) * 2
+LT, CIFAR_LT = 'resnet50_imagenet-lt', 'resnet32_cifar100-lt-if100'
+BALANCED = 'multi-task-balanced-softmax'
+
+
+def stacked(n):
+    return f'randaug_n{n}-m10_224', f'randaug-stack_n{n}-m10_224'
+
+
+# Loss, views and rate of the baselines with two views.
+TWO_VIEWS = {
+    f'supcon-stage1_{LT}': (supcon(0.2), SIM, 0.02),
+    f'multi-task-ce_{LT}': (two_tasks(0.2, balanced=False), SIM, 0.04),
+    f'multi-task-ce-rw_{LT}': (
+        two_tasks(0.2, balanced=False, reweight=True),
+        SIM,
+        0.04,
+    ),
+    f'{BALANCED}_{LT}': (two_tasks(0.2), stacked(2), 0.04),
+    f'{BALANCED}-rw_{LT}': (two_tasks(0.2, reweight=True), stacked(2), 0.04),
+    f'{BALANCED}_resnext50-32x4d_imagenet-lt': (
+        two_tasks(0.2),
+        stacked(3),
+        0.06,
+    ),
+    f'{BALANCED}_resnext101-32x4d_imagenet-lt': (
+        two_tasks(0.2),
+        stacked(5),
+        0.06,
+    ),
+    f'supcon-stage1_{CIFAR_LT}': (supcon(0.05), (CUT[0], 'cifar_sim'), 0.05),
+    f'multi-task-ce_{CIFAR_LT}': (two_tasks(0.07, balanced=False), CUT, 0.05),
+    f'multi-task-ce-rw_{CIFAR_LT}': (
+        two_tasks(0.07, balanced=False, reweight=True),
+        CUT,
+        0.05,
+    ),
+    f'{BALANCED}_{CIFAR_LT}': (two_tasks(0.07), CUT, 0.05),
+    f'{BALANCED}-rw_{CIFAR_LT}': (two_tasks(0.07, reweight=True), CUT, 0.05),
+    'multi-task-ce_resnet50_cifar100': (
+        two_tasks(0.07, balanced=False),
+        ('cifar_sim',) * 2,
+        0.05,
+    ),
 }
-
-
-def baseline_settings(method, backbone, data):
-    """Loss, views and rate of a baseline with two views."""
-    cifar = data.startswith('cifar')
-    tau = 0.07 if cifar else 0.2
-    if method == 'supcon-stage1':
-        views = (CIFAR_CUT[0], CIFAR_SIM[0]) if cifar else LT_SIM
-        tau, rate = (0.05, 0.05) if cifar else (0.2, 0.02)
-        return dict(type=SUPCON, temperature=tau), views, rate
-    loss = dict(TWO_TASKS, temperature=tau)
-    if method.endswith('-rw'):
-        loss['reweight'] = True
-    if '-ce' in method:
-        loss['balanced'] = False
-    if cifar:
-        return loss, CIFAR_SIM if data == 'cifar100' else CIFAR_CUT, 0.05
-    if '-ce' in method:
-        return loss, LT_SIM, 0.04
-    n, rate = STACKED[backbone]
-    views = f'randaug_n{n}-m10_224', f'randaug-stack_n{n}-m10_224'
-    return loss, views, rate
 
 
 @pytest.mark.usefixtures('no_init')
 @pytest.mark.parametrize('name', BASELINES)
 def test_settings_of_the_baselines(name):
     cfg, data = load(name), data_of(name)
-    method, backbone, _ = name.partition('/')[2].split('_')
     model = build(cfg, name)
+    name = name.partition('/')[2]
+    method = name.partition('_')[0]
     rate = cfg.optim_wrapper.optimizer.lr
     assert cfg.auto_scale_lr.base_batch_size == 128
     assert cfg.optim_wrapper.optimizer.weight_decay == 5e-4
     hooks = {hook.type for hook in cfg.get('custom_hooks', [])}
-    if method.startswith(('multi-task', 'supcon-stage1')):
-        loss, views, expected = baseline_settings(method, backbone, data)
+    if name in TWO_VIEWS:
+        loss, views, expected = TWO_VIEWS[name]
         assert cfg.model.head.loss == loss
         assert views_of(cfg) == [pipeline(view) for view in views]
         assert rate == expected

@@ -7,6 +7,7 @@ import json
 import math
 
 import pytest
+import torch
 
 pytest.importorskip('mmpretrain')
 
@@ -86,3 +87,31 @@ def test_stock_tools_train_and_test(
         **options,
     )
     assert 0 <= json.loads(out.read_text())[metric] <= 100
+
+
+@pytest.mark.slow
+def test_second_stage_of_supcon_trains_on_the_network_of_the_first(
+    data_root, tmp_path, stock_run, monkeypatch
+):
+    believe(monkeypatch, 'cifar100-lt')
+    states = []
+    for stage in ('stage1', 'stage2'):
+        name = f'baselines/supcon-{stage}_resnet32_cifar100-lt-if100'
+        options = small_options(name, data_root('cifar100-lt'))
+        options.pop('model.pretrained', None)
+        work_dir = tmp_path / stage
+        stock_run(
+            *('mmpretrain', 'train', CONFIGS / f'{name}.py'),
+            *('--work-dir', work_dir),
+            **options,
+        )
+        path = work_dir / 'epoch_1.pth'
+        monkeypatch.setenv('STAGE1', str(path))
+        content = torch.load(path, map_location='cpu', weights_only=False)
+        states.append(content['state_dict'])
+    first, second = states
+    network = [key for key in second if key.startswith('backbone.')]
+    assert len(network) > 100
+    for key in network:
+        assert torch.equal(first[key], second[key]), key
+    assert not torch.equal(first['head.fc.weight'], second['head.fc.weight'])
