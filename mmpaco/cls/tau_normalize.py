@@ -14,13 +14,18 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.models.heads import LinearClsHead
 from torch import Tensor, nn
 
 from mmpaco.engine import shot_accuracy
 from mmpaco.engine.checkpoint import load_checkpoint
+from mmpaco.engine.loaded_runner import (
+    TRAINING_ONLY,
+    ConfigLike,
+    load_weights,
+    read_config,
+)
 from mmpaco.registry import MODELS
 
 if TYPE_CHECKING:
@@ -69,7 +74,7 @@ def normalize(weight: Tensor, tau: float) -> Tensor:
 
 
 def convert(
-    config: Union[PathLike, Config],
+    config: ConfigLike,
     checkpoint: PathLike,
     out: PathLike,
     taus: Sequence[float] = TAUS,
@@ -110,8 +115,7 @@ def convert(
             f'{out} would overwrite the checkpoint, and what it takes to '
             'resume its training; name another file'
         )
-    cfg = config if isinstance(config, Config) else Config.fromfile(config)
-    init_default_scope(cfg.get('default_scope') or 'mmpretrain')
+    cfg = read_config(config)
     if cfg.get('val_dataloader') is None:
         raise ValueError(
             'tau is chosen on the validation set, but the config has no '
@@ -119,7 +123,7 @@ def convert(
         )
     content = load_checkpoint(checkpoint, trust)
     states = content.get('state_dict', content)
-    model = _load(cfg, states, checkpoint)
+    model = _load(cfg, checkpoint, trust)
     features, labels = _features(
         model, Runner.build_dataloader(cfg.val_dataloader)
     )
@@ -151,9 +155,7 @@ def convert(
     )
 
 
-def _load(
-    cfg: Config, states: dict[str, Tensor], checkpoint: PathLike
-) -> nn.Module:
+def _load(cfg: Config, checkpoint: PathLike, trust: bool) -> nn.Module:
     model_cfg = copy.deepcopy(cfg.model)
     if cfg.get('data_preprocessor') is not None:
         # As mmengine's runner does.
@@ -165,20 +167,7 @@ def _load(
             'tau-normalisation needs a LinearClsHead, whose classifier is one '
             f'linear layer, but the config has {type(head).__name__}'
         )
-    try:
-        missing, _ = model.load_state_dict(states, strict=False)
-    except RuntimeError as error:
-        raise ValueError(
-            f'{checkpoint} is not of the model of the config: {error}'
-        ) from error
-    # What training alone needs may differ.
-    trains = ('head.projector.', 'head.queue.', 'momentum_encoder.')
-    missing = [name for name in missing if not name.startswith(trains)]
-    if missing:
-        raise ValueError(
-            f'{checkpoint} is not of the model of the config: it lacks '
-            f'{", ".join(missing[:3])}; name the config that trained it'
-        )
+    load_weights(model, checkpoint, trust, TRAINING_ONLY)
     return model.to(get_device()).eval()
 
 

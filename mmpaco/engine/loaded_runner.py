@@ -62,12 +62,17 @@ def load_weights(
             lack. Defaults to none.
 
     Raises:
-        ValueError: If the file is refused or lacks weights of the model.
-        RuntimeError: If a shape differs.
+        ValueError: If the file is refused, lacks weights of the model, or a
+            shape differs.
     """
     content = load_checkpoint(Path(checkpoint), trust)
     state = content.get('state_dict', content)
-    result = model.load_state_dict(state, strict=False)
+    try:
+        result = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ValueError(
+            f'{checkpoint} is not of the model of the config: {error}'
+        ) from error
     missing = [
         key
         for key in result.missing_keys
@@ -104,8 +109,8 @@ def loaded_runner(
         Runner: The runner.
 
     Raises:
-        ValueError: If the checkpoint is refused or lacks weights.
-        RuntimeError: If a shape differs.
+        ValueError: If the checkpoint is refused, lacks weights, or a shape
+            differs.
     """
     cfg = read_config(config)
     for key, value in settings.items():
