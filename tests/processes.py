@@ -1,15 +1,23 @@
 """What tests that start processes share."""
 
+import contextlib
 import os
+import random
 import socket
 import sys
 
 
 def free_port():
-    """Give a port that nobody listens on, as a string."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return str(probe.getsockname()[1])
+    """Give a port that nobody listens on, as a string.
+
+    It is below those that systems give to outgoing connections, one of which
+    could take it before the process that it is meant for.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(('127.0.0.1', port))
+            return str(port)
 
 
 def environment(*folders, **variables):

@@ -111,8 +111,11 @@ class Grid:
             last = f'epoch_{first.cfg.train_cfg["max_epochs"]}.pth'
             # Relative, if the folder is: a record knows its config by a hash.
             env['STAGE1'] = (first.dir / last).as_posix()
+        settings = ', '.join(
+            f'{k.lower()} {v}' for k, v in job.setting.items()
+        )
         return Run(
-            job.label,
+            f'{job.label} ({settings})' if settings else job.label,
             self.configs / f'{job.config}.py',
             job.seed,
             self.work_dir / job.name,

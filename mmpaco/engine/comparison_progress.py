@@ -1,5 +1,6 @@
 """What a comparison shows while it runs."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .comparison_run import Run
@@ -35,8 +36,9 @@ class Display:
             disable=not console.is_terminal,
         )
         self.console = console
-        self.tasks: dict[str, TaskID] = {}
-        self.quarters: dict[str, int] = {}
+        # By directory: runs may share a label and a seed.
+        self.tasks: dict[Path, TaskID] = {}
+        self.quarters: dict[Path, int] = {}
         self.total = total
         self.done = 0
         self.all = self.bars.add_task(
@@ -50,13 +52,13 @@ class Display:
     def begin(self, run: Run) -> None:
         """A run has started."""
         name = str(run)
-        self.tasks[name] = self.bars.add_task(name, total=None, state='')
+        self.tasks[run.dir] = self.bars.add_task(name, total=None, state='')
         if not self.console.is_terminal:
             self.line(f'{name}: started, log: {run.log}')
 
     def update(self, run: Run, testing: bool) -> None:
         """A run may have made progress."""
-        task = self.tasks[str(run)]
+        task = self.tasks[run.dir]
         last = run.last_scalars()
         if testing:
             self.bars.update(task, state='testing')
@@ -73,8 +75,8 @@ class Display:
                 state=f'{state}  {left:.0f} s left',
             )
             quarter = 4 * last['iter'] // run.total
-            if quarter > self.quarters.get(str(run), 0):
-                self.quarters[str(run)] = quarter
+            if quarter > self.quarters.get(run.dir, 0):
+                self.quarters[run.dir] = quarter
                 if not self.console.is_terminal:
                     self.line(f'{run}: {state}')
 
@@ -82,7 +84,7 @@ class Display:
         """A run has ended."""
         self.done += 1
         count = f'{self.done}/{self.total}'
-        self.bars.remove_task(self.tasks[str(run)])
+        self.bars.remove_task(self.tasks[run.dir])
         self.bars.update(self.all, advance=1, state=count)
         if good:
             seconds = run.record['seconds']

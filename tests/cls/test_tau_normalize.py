@@ -182,7 +182,12 @@ def test_a_gpaco_checkpoint_is_read_by_its_own_config(mnist_config, tmp_path):
             'needs a LinearClsHead',
         ),
         ({'model.head.num_classes': 3}, dict(), ValueError, 'size mismatch'),
-        ({'model.backbone.depth': 34}, dict(), ValueError, r'lacks \d+ weights'),
+        (
+            {'model.backbone.depth': 34},
+            dict(),
+            ValueError,
+            r'lacks \d+ weights',
+        ),
     ),
 )
 def test_what_cannot_be_normalised_is_told(

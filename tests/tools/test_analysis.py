@@ -13,6 +13,7 @@ import cv2
 import pytest
 import torch
 from processes import environment
+from tiny import write_tiny
 
 pytest.importorskip('mmpretrain')
 
@@ -72,8 +73,6 @@ def call(request):
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """The tiny config, its images and a checkpoint of two epochs."""
-    from conftest import write_tiny
-
     folder = write_tiny(tmp_path_factory.mktemp('tiny'), extra=EVALUATOR)
     cfg = Config.fromfile(str(folder / 'tiny.py'))
     cfg.work_dir, cfg.experiment_name = str(folder / 'run'), 'trained'
