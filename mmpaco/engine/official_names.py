@@ -77,6 +77,12 @@ def convert_names(state: State) -> Conversion:
     # The report names what the file has.
     full = {_bare(name): name for name in state}
     bare = {name: state[old] for name, old in full.items()}
+    if len(bare) < len(state):
+        twice = [name for name in state if full[_bare(name)] != name]
+        raise ValueError(
+            f'names with and without module. before them: {", ".join(twice)}; '
+            'expected one of the two'
+        )
     done = Conversion()
     if any(name.startswith('encoder_q.') for name in bare):
         rest = _resnet(bare, full, done)

@@ -158,7 +158,7 @@ def move_queue(bare: State, full: Mapping[str, str], done: Conversion) -> None:
             f'{full[rows]} {tuple(bare[rows].shape)}, {len(bare[labels])} '
             f'labels and the pointer {position}'
         )
-    written = (values.norm(dim=1) - 1).abs() < 1e-2
+    written = (values.norm(dim=1) - 1).abs() < 1e-3
     filled = int(written.sum())
     if filled not in (len(values), position) or not bool(
         written[:filled].all()

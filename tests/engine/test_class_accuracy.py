@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from mmpaco.engine.class_accuracy import class_accuracy, read_results
-from mmpaco.engine.pictures import plot_class_values
 
 
 def result(label, predicted):
@@ -42,14 +41,3 @@ def test_a_file_of_metrics_is_refused(tmp_path, content):
     path.write_bytes(pickle.dumps(content))
     with pytest.raises(ValueError, match='without --out-item metrics'):
         read_results(path)
-
-
-def test_of_a_thousand_classes_neighbours_are_averaged(drawn, tmp_path):
-    counts = np.random.default_rng(0).permutation(1000) + 1
-    plot_class_values({'a': [(counts, counts / 10)]}, tmp_path / 'x.png')
-    ax = drawn[0].axes[0]
-    x, y = ax.lines[0].get_data()
-    # The value is a tenth of the count, and so is the mean of forty.
-    np.testing.assert_allclose(x, np.arange(980.5, 0, -40))
-    np.testing.assert_allclose(y, x / 10)
-    assert 'mean of 40 classes' in ax.get_ylabel()

@@ -243,6 +243,10 @@ def test_unknown_names_and_other_models_are_named(tmp_path):
         convert_checkpoint(source, target, cfg, drop)
     with pytest.raises(ValueError, match='backbone.layer1.0.conv1.weight has'):
         convert_checkpoint(source, target, config(False, depth=50), drop)
+    state = {x + 'linear.bias': torch.ones(1) for x in ('', 'module.')}
+    torch.save({'state_dict': state}, source)
+    with pytest.raises(ValueError, match='without module.*: linear.bias'):
+        convert_checkpoint(source, target)
     torch.save({'state_dict': {'conv1.weight': torch.ones(1)}}, source)
     with pytest.raises(ValueError, match="papers' release"):
         convert_checkpoint(source, target)
