@@ -37,7 +37,7 @@ def run(command, cwd, **env):
 
 def run_ok(command, cwd, **env):
     status, output = run(command, cwd, **env)
-    assert status == 0, output
+    assert status == 0, output[-5000:]
     return output
 
 
