@@ -14,6 +14,7 @@ from mmpaco.cls.evidence_report import (
     claims_table,
     fill,
     methods_table,
+    steepness,
     steepness_table,
     trials_table,
 )
@@ -88,6 +89,7 @@ CLAIMS += [
         'Balanced Softmax, imbalance 10',
     ),
 ]
+GRADIENTS = [Claim('steeper for SupCon than for PaCo', 'SupCon', 'PaCo')]
 
 
 def finals(chosen: dict[str, Job], seeds: int) -> list[Job]:
@@ -143,7 +145,17 @@ def write(grid: Grid, chosen: dict[str, Job], jobs: list[Job]) -> None:
             'methods': methods_table(methods),
             'claims': claims_table(CLAIMS, records),
             'ablations': methods_table({'GPaCo': methods['GPaCo'], **others}),
-            'gradients': steepness_table(methods, counts),
+            'gradients': '\n\n'.join(
+                [
+                    steepness_table(methods, counts),
+                    claims_table(
+                        GRADIENTS,
+                        records,
+                        'difference of these ratios',
+                        lambda record: steepness(record, counts),
+                    ),
+                ]
+            ),
         },
     )
     ran = {label: group for label, group in methods.items() if group}

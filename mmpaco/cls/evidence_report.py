@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -11,6 +11,7 @@ from mmpaco.engine.comparison_run import PathLike, write_text
 from .evidence import Job, last_validation
 
 Record = Mapping[str, Any]
+Figure = Callable[[Record], Optional[float]]
 GROUPS = ('all', 'many', 'medium', 'few')
 _NOT_RUN = 'not run yet'
 
@@ -96,31 +97,41 @@ def _minutes(records: Sequence[Record]) -> float:
 
 
 class Claim(NamedTuple):
-    """A claim that one run is better than another.
+    """A claim that a figure of one method is above that of another.
 
     Attributes:
         text: The claim.
-        better: Label of what should be better.
-        worse: Label of what should be worse.
+        above: Label of what should be above.
+        below: Label of what should be below.
     """
 
     text: str
-    better: str
-    worse: str
+    above: str
+    below: str
 
 
-def judge(better: Sequence[Record], worse: Sequence[Record]) -> str:
-    """Say whether one method is better than another, seed by seed.
+def accuracy(record: Record) -> float:
+    """Balanced test accuracy in %."""
+    return float(record['test']['all'])
+
+
+def judge(
+    above: Sequence[Record],
+    below: Sequence[Record],
+    figure: Figure = accuracy,
+) -> str:
+    """Say whether one method is above another, seed by seed.
 
     Args:
-        better: Records of what should be better.
-        worse: Records of what should be worse.
+        above: Records of what should be above.
+        below: Records of what should be below.
+        figure: What is compared.
 
     Returns:
-        The mean difference of balanced test accuracy over the seeds that
-        both have, and 'holds' or 'does not hold' where all of them agree.
+        The mean difference over the seeds that both have, and 'holds' or
+        'does not hold' where all of them agree.
     """
-    pairs = _by_seed(better), _by_seed(worse)
+    pairs = _by_seed(above, figure), _by_seed(below, figure)
     seeds = sorted(set(pairs[0]) & set(pairs[1]))
     if not seeds:
         return _NOT_RUN
@@ -138,8 +149,9 @@ def judge(better: Sequence[Record], worse: Sequence[Record]) -> str:
     return f'{verdict}: {size} ({num})'
 
 
-def _by_seed(records: Sequence[Record]) -> dict[int, float]:
-    return {record['seed']: record['test']['all'] for record in records}
+def _by_seed(records: Sequence[Record], figure: Figure) -> dict[int, float]:
+    figures = {record['seed']: figure(record) for record in records}
+    return {seed: x for seed, x in figures.items() if x is not None}
 
 
 def steepness(record: Record, counts: Sequence[int]) -> Optional[float]:
@@ -163,13 +175,18 @@ def steepness(record: Record, counts: Sequence[int]) -> Optional[float]:
 
 
 def claims_table(
-    claims: Sequence[Claim], records: Mapping[str, Sequence[Record]]
+    claims: Sequence[Claim],
+    records: Mapping[str, Sequence[Record]],
+    name: str = 'balanced test accuracy, points',
+    figure: Figure = accuracy,
 ) -> str:
     """Say of each claim whether it holds here.
 
     Args:
         claims: The claims.
         records: Records by label.
+        name: What the differences are of.
+        figure: What is compared.
 
     Returns:
         A Markdown table.
@@ -177,11 +194,15 @@ def claims_table(
     rows = [
         [
             claim.text,
-            judge(records.get(claim.better, ()), records.get(claim.worse, ())),
+            judge(
+                records.get(claim.above, ()),
+                records.get(claim.below, ()),
+                figure,
+            ),
         ]
         for claim in claims
     ]
-    return _markdown(['claim', 'balanced test accuracy, points'], rows)
+    return _markdown(['claim', name], rows)
 
 
 def steepness_table(

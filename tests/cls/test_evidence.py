@@ -201,6 +201,21 @@ def test_steepness_compares_the_ends_of_the_tail():
     norms = [1.0, 8.0, 3.0, 4.0, 2.0]
     assert steepness(record('a', 0, 1.0, gradient_norm=norms), counts) == 8
     assert steepness(record('a', 0, 1.0), counts) is None
+    records = {
+        'a': [record('a', s, 1.0, gradient_norm=norms) for s in (0, 1)],
+        'b': [record('b', 1, 9.0, gradient_norm=[1.0] * 5)],
+        'c': [record('c', 1, 9.0)],
+    }
+    table = claims_table(
+        [Claim('a is steeper', 'a', 'b'), Claim('c is', 'c', 'b')],
+        records,
+        'ratio',
+        lambda run: steepness(run, counts),
+    )
+    assert table.splitlines()[2:] == [
+        '| a is steeper | holds: +7.00 (one seed) |',
+        '| c is | not run yet |',
+    ]
 
 
 def test_a_page_is_filled_between_its_marks(tmp_path):
