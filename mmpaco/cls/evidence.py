@@ -89,14 +89,22 @@ class Grid:
             job: The job.
 
         Returns:
-            The record; None if there is none, or its config was another.
+            The record, with the time of both stages if there are two; None
+            if there is none, or a config was another.
         """
         path = self.records / f'{job.name}.json'
         if not path.exists():
             return None
         record: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-        sha256 = self._run(job).config_sha256
-        return record if record['config_sha256'] == sha256 else None
+        if record['config_sha256'] != self._run(job).config_sha256:
+            return None
+        if job.after is not None:
+            first = self.record(self._first(job))
+            if first is None:
+                return None
+            for clock in {'seconds', 'cpu_seconds'} & set(record):
+                record[clock] += first[clock]
+        return record
 
     def _write(self, name: str, record: Mapping[str, Any]) -> None:
         self.records.mkdir(parents=True, exist_ok=True)

@@ -111,11 +111,17 @@ def test_it_records_both_stages_and_the_normalised_classifier(folder):
 
 def test_records_outlive_the_work_directory(folder):
     grid, job = make_grid(folder), two_stages()
-    run = grid._run(job)
     grid.records.mkdir()
-    record = {'config_sha256': run.config_sha256, 'seed': 0}
-    path = grid.records / f'{job.name}.json'
-    path.write_text(json.dumps(record))
+    for stage, seconds in ((grid._first(job), 60.0), (job, 5.0)):
+        record = {
+            'config_sha256': grid._run(stage).config_sha256,
+            'seconds': seconds,
+            'cpu_seconds': seconds,
+        }
+        path = grid.records / f'{stage.name}.json'
+        path.write_text(json.dumps(record))
+    assert grid.record(job)['seconds'] == 65.0
+    assert grid.record(job)['cpu_seconds'] == 65.0
     grid.train([job])
     assert not (folder / 'work').exists()
 

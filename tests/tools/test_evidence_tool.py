@@ -58,7 +58,8 @@ def first_trials(tool):
 
 def write_records(grid, jobs):
     """Records as after the training, of made-up figures."""
-    for i, job in enumerate(jobs):
+    stages = [grid._first(job) for job in jobs if job.after]
+    for i, job in enumerate([*jobs, *stages]):
         record = {
             'label': job.label,
             'seed': job.seed,
