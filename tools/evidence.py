@@ -34,6 +34,7 @@ STRENGTHS = [
 ALPHAS = ('0.01', '0.05', '0.2')
 NORMALISED = 'τ-normalised'
 ONE_VIEW = 'GPaCo, one view'
+NORM = 'GPaCo, batch norm in the projector'
 MULTI_TASK = 'Multi-task'
 TRIALS = [
     Job(label, f'{config}{SETUP}', setting, **options)
@@ -116,6 +117,7 @@ def ablations(chosen: dict[str, Job]) -> list[Job]:
 
     return [
         replace(gpaco, label=ONE_VIEW, config=f'gpaco/{SETUP}_one-view'),
+        replace(gpaco, label=NORM, config=f'gpaco/{SETUP}_projector-norm'),
         changed(gpaco, 'no queue', QUEUE='0'),
         changed(gpaco, 'queue 4096', QUEUE='4096'),
         *(
