@@ -16,8 +16,10 @@ GROUPS = ('all', 'many', 'medium', 'few')
 _NOT_RUN = 'not run yet'
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    align = ['---'] + ['---:'] * (len(head) - 1)
+def _markdown(
+    head: Sequence[str], rows: Sequence[Sequence[str]], num_texts: int = 1
+) -> str:
+    align = ['---'] * num_texts + ['---:'] * (len(head) - num_texts)
     return '\n'.join(
         '| ' + ' | '.join(line) + ' |' for line in (head, align, *rows)
     )
@@ -59,7 +61,7 @@ def trials_table(trials: Sequence[Record], chosen: Mapping[str, Job]) -> str:
         if chosen[record['label']].setting == record['setting']:
             reached = f'**{reached}**'
         rows.append([record['label'], _setting(record), reached])
-    return _markdown(['method', 'setting', 'validation, %'], rows)
+    return _markdown(['method', 'setting', 'validation, %'], rows, 2)
 
 
 def methods_table(methods: Mapping[str, Sequence[Record]]) -> str:
@@ -209,7 +211,7 @@ def claims_table(
         ]
         for claim in claims
     ]
-    return _markdown(['claim', name], rows)
+    return _markdown(['claim', name], rows, 2)
 
 
 def steepness_table(

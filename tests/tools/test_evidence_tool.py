@@ -86,7 +86,7 @@ def test_every_training_is_another_one(tool, grid):
     chosen = first_trials(tool)
     jobs = tool.finals(chosen, 3) + tool.ablations(chosen)
     jobs += [job for job in tool.TRIALS if job not in jobs]
-    assert len(jobs) == 6 * 3 + 6 + 9
+    assert len(jobs) == 6 * 3 + 6 + 10
     assert len({job.name for job in jobs}) == len(jobs)
     runs = [grid._run(job) for job in jobs]
     assert len({run.config_sha256 for run in runs}) == len(runs)
@@ -114,6 +114,10 @@ def test_ablations_change_what_they_say(tool, grid):
         assert heads[f'GPaCo, alpha {alpha}'].loss.alpha == float(alpha)
     norm = heads['GPaCo, batch norm in the projector'].projector.norm_cfg
     assert norm.type == 'BN1d'
+    (job,) = (job for job in jobs if job.after)
+    first = grid._run(grid._first(job))
+    assert first.cfg.model.head.projector.norm_cfg.type == 'BN1d'
+    assert cfgs[job.label].model.pretrained.startswith(first.dir.as_posix())
     pipeline = cfgs['GPaCo, one view'].train_dataloader.dataset.pipeline
     views = [x.get('num_views', 1) for x in pipeline]
     assert views == [1] * len(views)
