@@ -184,7 +184,8 @@ class Grid:
         jobs = list(jobs)
         missing = [job for job in jobs if self.record(job) is None]
         first = [self._first(j) for j in missing if j.after is not None]
-        self._run_all([job for job in first if self.record(job) is None])
+        # Of a first stage the checkpoint is needed, not the record alone.
+        self._run_all(first)
         self._run_all(missing)
 
     def _run_all(self, jobs: Sequence[Job]) -> None:
