@@ -53,6 +53,11 @@ class Job:
         return '_'.join([_slug(self.label), *words, f'seed{self.seed}'])
 
 
+def setting_text(setting: Mapping[str, Any]) -> str:
+    """Tell a setting in words, such as 'alpha 0.01, temperature 0.07'."""
+    return ', '.join(f'{k.lower()} {v}' for k, v in setting.items())
+
+
 def _slug(label: str) -> str:
     return re.sub(r'[^a-z0-9.]+', '-', label.lower()).strip('-')
 
@@ -119,11 +124,9 @@ class Grid:
             last = f'epoch_{first.cfg.train_cfg["max_epochs"]}.pth'
             # Relative, if the folder is: a record knows its config by a hash.
             env['STAGE1'] = (first.dir / last).as_posix()
-        settings = ', '.join(
-            f'{k.lower()} {v}' for k, v in job.setting.items()
-        )
+        words = setting_text(job.setting)
         return Run(
-            f'{job.label} ({settings})' if settings else job.label,
+            f'{job.label} ({words})' if words else job.label,
             self.configs / f'{job.config}.py',
             job.seed,
             self.work_dir / job.name,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from mmpaco.engine.comparison_run import PathLike, write_text
+from mmpaco.engine.comparison_run import PathLike, clock, write_text
 
-from .evidence import Job, last_validation
+from .evidence import Job, last_validation, setting_text
 
 Record = Mapping[str, Any]
 Figure = Callable[[Record], Optional[float]]
@@ -23,11 +23,6 @@ def _markdown(
     return '\n'.join(
         '| ' + ' | '.join(line) + ' |' for line in (head, align, *rows)
     )
-
-
-def _setting(record: Record) -> str:
-    words = [f'{k.lower()} {v}' for k, v in record['setting'].items()]
-    return ', '.join(words) or '–'
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -60,7 +55,9 @@ def trials_table(trials: Sequence[Record], chosen: Mapping[str, Job]) -> str:
         reached = f'{last_validation(record):.2f}'
         if chosen[record['label']].setting == record['setting']:
             reached = f'**{reached}**'
-        rows.append([record['label'], _setting(record), reached])
+        rows.append(
+            [record['label'], setting_text(record['setting']), reached]
+        )
     return _markdown(['method', 'setting', 'validation, %'], rows, 2)
 
 
@@ -95,14 +92,8 @@ def methods_table(methods: Mapping[str, Sequence[Record]]) -> str:
 
 
 def _minutes(records: Sequence[Record]) -> float:
-    # On a GPU the processor is not what counts.
-    return (
-        statistics.fmean(
-            r['cpu_seconds' if 'cpu_seconds' in r else 'seconds']
-            for r in records
-        )
-        / 60
-    )
+    seconds = clock(records)
+    return statistics.fmean(record[seconds] for record in records) / 60
 
 
 class Claim(NamedTuple):

@@ -10,7 +10,7 @@ from typing import (
     Optional,
 )
 
-from .comparison_run import PathLike, Run, write_text
+from .comparison_run import PathLike, Run, clock, write_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,17 +57,16 @@ def summarise(
     for run in runs:
         if not run.finished:
             raise RuntimeError(f'{run} is not finished; call run_all first.')
-    on_cpu = all('cpu_seconds' in run.record for run in runs)
-    clock = 'cpu_seconds' if on_cpu else 'seconds'
+    unit = clock(run.record for run in runs)
     results: dict[str, Any] = {
-        'clock': clock,
+        'clock': unit,
         'settings': dict(settings),
         'reference': reference,
         'methods': {},
     }
     for label, group in methods.items():
         metrics = [run.metrics for run in group]
-        seconds = [float(run.record[clock]) for run in group]
+        seconds = [float(run.record[unit]) for run in group]
         scalars = {
             key: [float(m[key]) for m in metrics]
             for key, value in metrics[0].items()
@@ -121,9 +120,9 @@ def _note(results: Mapping[str, Any]) -> str:
         if seeds == 1
         else f'Mean±sample standard deviation of {seeds} seeds.'
     )
-    clock = 'processor seconds' if results['clock'] != 'seconds' else 'seconds'
+    unit = 'processor seconds' if results['clock'] != 'seconds' else 'seconds'
     return (
-        f'{values} Time: {clock} in training iterations; ratio to '
+        f'{values} Time: {unit} in training iterations; ratio to '
         f'{results["reference"]}.'
     )
 

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -79,6 +79,19 @@ def write_text(path: Path, text: str) -> None:
     part = path.with_name(path.name + '.part')
     part.write_text(text, encoding='utf-8')
     os.replace(part, path)
+
+
+def clock(records: Iterable[Mapping[str, Any]]) -> str:
+    """Choose what tells the cost of runs.
+
+    Args:
+        records: :attr:`Run.record` of finished runs.
+
+    Returns:
+        ``cpu_seconds`` if all runs have it, else ``seconds``.
+    """
+    on_cpu = all('cpu_seconds' in record for record in records)
+    return 'cpu_seconds' if on_cpu else 'seconds'
 
 
 @dataclass
