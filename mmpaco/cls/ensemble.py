@@ -1,9 +1,8 @@
 """Testing the sum of several classifiers' scores."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import torch
 from mmengine.dist import get_world_size
@@ -17,8 +16,7 @@ from mmpaco.engine.loaded_runner import (
     ConfigLike,
     loaded_runner,
 )
-
-PathLike = Union[str, 'os.PathLike[str]']
+from mmpaco.paths import PathLike
 
 
 class _RecordHook(Hook):

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mmpaco.engine.comparison import run_all
-from mmpaco.engine.comparison_run import PathLike, Run, write_text
+from mmpaco.engine.comparison_run import Run, write_text
+from mmpaco.paths import PathLike
 
 from .gradient_norm import gradient_norms
 from .tau_normalize import convert
@@ -186,10 +187,12 @@ class Grid:
         """
         jobs = list(jobs)
         missing = [job for job in jobs if self.record(job) is None]
-        first = [self._first(j) for j in missing if j.after is not None]
+        second = [job for job in missing if job.after is not None]
         # Of a first stage the checkpoint is needed, not the record alone.
-        self._run_all(first)
-        self._run_all(missing)
+        first = [self._first(job) for job in second]
+        # What waits for nothing keeps the cores busy beside first stages.
+        self._run_all([*first, *(j for j in missing if j.after is None)])
+        self._run_all(second)
 
     def _run_all(self, jobs: Sequence[Job]) -> None:
         runs = {self._run(job).dir: job for job in jobs}

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from mmpaco.engine.comparison_run import PathLike, clock, write_text
+from mmpaco.engine.comparison_run import clock, write_text
+from mmpaco.paths import PathLike
 
 from .evidence import Job, last_validation, setting_text
 

@@ -8,7 +8,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,12 +26,11 @@ from mmpaco.engine.loaded_runner import (
     load_weights,
     read_config,
 )
+from mmpaco.paths import PathLike
 from mmpaco.registry import MODELS
 
 if TYPE_CHECKING:
     from rich.console import Group
-
-PathLike = Union[str, Path]
 
 TAUS = tuple(round(0.1 * i, 1) for i in range(11))
 

@@ -1,8 +1,7 @@
 """Pictures of what a config's training pipeline makes of images."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -11,11 +10,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
+from mmpaco.engine.pictures import blank_figure
+from mmpaco.paths import PathLike
 from mmpaco.registry import DATASETS
 
 __all__ = ['draw_views']
-
-PathLike = Union[str, Path]
 
 
 class Views(NamedTuple):
@@ -57,7 +56,6 @@ def draw_views(
 
     Raises:
         FileNotFoundError: If an image cannot be read.
-        RuntimeError: If matplotlib is not installed.
         ValueError: If a number is not positive, the config has no training
             pipeline, or a pipeline alone gets no images.
     """
@@ -186,25 +184,12 @@ def _show(image: np.ndarray, rgb: bool) -> np.ndarray:
 
 
 def _draw(rows: list[list[Any]], names: list[str], path: PathLike) -> None:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise RuntimeError(
-            'the picture needs matplotlib, which is not installed. Run: '
-            'pip install matplotlib'
-        ) from error
     widths = [
         max(row[i].shape[1] / row[i].shape[0] for row in rows)
         for i in range(len(names))
     ]
-    figure = Figure(
-        figsize=(1.3 * sum(widths), 0.3 + 1.3 * len(rows)),
-        dpi=100,
-        layout='constrained',
-    )
+    figure = blank_figure(1.3 * sum(widths), 0.3 + 1.3 * len(rows), 100)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    FigureCanvasAgg(figure)
     grid = figure.subplots(
         len(rows), len(names), squeeze=False, width_ratios=widths
     )

@@ -20,8 +20,10 @@ from typing import Optional
 
 from mmengine.device import get_device
 
+from mmpaco.paths import PathLike
+
 from .comparison_progress import Display
-from .comparison_run import PathLike, Run
+from .comparison_run import Run
 
 _POLL_SECONDS = 0.5
 

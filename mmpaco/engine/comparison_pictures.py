@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from mmpaco.paths import PathLike
+
 from .comparison_report import by_method
-from .comparison_run import PathLike, Run
+from .comparison_run import Run
 from .pictures import (
     COLOURS,
     MARKERS,

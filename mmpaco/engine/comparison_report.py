@@ -10,7 +10,9 @@ from typing import (
     Optional,
 )
 
-from .comparison_run import PathLike, Run, clock, write_text
+from mmpaco.paths import PathLike
+
+from .comparison_run import Run, clock, write_text
 
 if TYPE_CHECKING:
     from rich.table import Table

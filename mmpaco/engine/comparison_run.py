@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-PathLike = Union[str, 'os.PathLike[str]']
+from mmpaco.paths import PathLike
 
 _STACK = (
     'torch',

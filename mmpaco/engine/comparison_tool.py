@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmpaco.paths import PathLike
+
 from .comparison_report import table, write_report
-from .comparison_run import PathLike
 
 
 def comparison_parser(

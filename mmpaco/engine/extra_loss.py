@@ -11,8 +11,9 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS
 
+from mmpaco.paths import PathLike
+
 from .class_counts import count_labels
-from .comparison_run import PathLike
 from .loaded_runner import ConfigLike, read_config
 from .pictures import COLOURS, legend, new_figure
 

@@ -9,8 +9,9 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from mmpaco.paths import PathLike
+
 from .checkpoint import load_checkpoint
-from .comparison_run import PathLike
 from .loaded_runner import TRAINING_ONLY, ConfigLike, read_config
 from .official_names import convert_names
 from .official_parts import Conversion

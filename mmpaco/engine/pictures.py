@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .comparison_run import PathLike
+from mmpaco.paths import PathLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +28,26 @@ MOST_POINTS = 50
 _NUM_GROUPS = 25
 
 
+def blank_figure(width: float, height: float, dpi: int = 150) -> 'Figure':
+    """Make a figure that needs no display.
+
+    Args:
+        width: In inches.
+        height: In inches.
+        dpi: Pixels of an inch.
+
+    Returns:
+        Figure: The figure.
+    """
+    # Slow to import, and most who import this draw nothing.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=dpi, layout='constrained')
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def new_figure(panels: int) -> tuple['Figure', list['Axes']]:
     """Make a figure with panels side by side.
 
@@ -37,15 +57,7 @@ def new_figure(panels: int) -> tuple['Figure', list['Axes']]:
     Returns:
         tuple[Figure, list[Axes]]: The figure and its panels.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(
-        figsize=(5.2 * panels if panels > 1 else 6.4, 4.2),
-        dpi=150,
-        layout='constrained',
-    )
-    FigureCanvasAgg(figure)
+    figure = blank_figure(5.2 * panels if panels > 1 else 6.4, 4.2)
     axes = [figure.add_subplot(1, panels, i + 1) for i in range(panels)]
     for ax in axes:
         ax.grid(color='0.9')

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import cv2
 import numpy as np
@@ -17,14 +17,13 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 from rich.progress import track
 
+from mmpaco.paths import PathLike
+
 __all__ = [
     'ClassStatistics',
     'class_statistics',
     'dataset_from_config',
-    'plot_class_statistics',
 ]
-
-PathLike = Union[str, 'os.PathLike[str]']
 
 _SPLITS = ('train', 'val', 'test')
 
@@ -233,86 +232,3 @@ def class_statistics(
         num_images=len(jobs),
         ignored_pixels=int(pixels[-1]),
     )
-
-
-def plot_class_statistics(
-    statistics: ClassStatistics, path: PathLike, title: str = ''
-) -> None:
-    """Draw pixels and images of each class, from the most frequent one.
-
-    Args:
-        statistics: What to draw.
-        path: PNG to write.
-        title: Title of the picture. Defaults to none.
-
-    Raises:
-        RuntimeError: If matplotlib is not installed.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise RuntimeError(
-            'the picture needs matplotlib, which is not installed. Run: '
-            'pip install matplotlib'
-        ) from error
-    order = np.argsort(-statistics.pixels, kind='stable')
-    rows = np.arange(len(order))
-    figure = Figure(
-        figsize=(9, 1.6 + 0.17 * len(order)), dpi=120, layout='constrained'
-    )
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, sharey=True)
-    shares = 100 * statistics.pixels / max(statistics.pixels.sum(), 1)
-    for ax, values, notes, colour, label in (
-        (
-            left,
-            statistics.pixels,
-            [f'{share:.2g} %' for share in shares],
-            '#0072B2',
-            'pixels',
-        ),
-        (
-            right,
-            statistics.images,
-            [str(count) for count in statistics.images],
-            '#E69F00',
-            f'images, of {statistics.num_images}',
-        ),
-    ):
-        # From a power of ten on, and room for the notes right of the bars.
-        low = _power_of_ten(values)
-        high = max(values.max(), low)
-        ax.set_xscale('log')
-        ax.set_xlim(low, high * (high / low) ** 0.25 + 1)
-        ax.barh(
-            rows,
-            (values[order] - low).clip(0),
-            left=low,
-            color=colour,
-            height=0.7,
-        )
-        ax.set_xlabel(label)
-        ax.grid(axis='x', color='0.9')
-        ax.set_axisbelow(True)
-        ax.spines[['top', 'right']].set_visible(False)
-        for row, i in enumerate(order):
-            ax.text(
-                max(values[i], low),
-                row,
-                f' {notes[i]}',
-                va='center',
-                fontsize=7,
-            )
-    left.set_yticks(rows, [statistics.classes[i] for i in order], fontsize=8)
-    left.set_ylim(len(order) - 0.4, -0.6)
-    figure.suptitle(title)
-    figure.savefig(path)
-
-
-def _power_of_ten(values: 'np.ndarray[Any, Any]') -> float:
-    """Return the largest power of ten below all values but zeros."""
-    positive = values[values > 0]
-    if not positive.size:
-        return 1.0
-    return float(10.0 ** (np.ceil(np.log10(positive.min() + 1)) - 1))

@@ -18,6 +18,8 @@ from mmpaco.seg.class_statistics import (  # noqa: E402
     ClassStatistics,
     class_statistics,
     dataset_from_config,
+)
+from mmpaco.seg.class_statistics_picture import (  # noqa: E402
     plot_class_statistics,
 )
 

@@ -15,62 +15,32 @@ only. What holds all pairs is left out where one such matrix is too large.
 """
 
 import argparse
-import csv
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from importlib import import_module
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
 import torch
 from loss_picture import plot
+from loss_table import make_table, scaling_line, write_csv
+from loss_variants import (
+    CASES,
+    LARGEST_MATRIX,
+    Case,
+    PairLoss,
+    Step,
+    load_peers,
+    make_inputs,
+    make_steps,
+    matrix_bytes,
+)
 from measure import peak_bytes, seconds
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from torch import Tensor
-from torch.nn.functional import normalize
 
-from mmpaco.losses import paco_loss
-
-WIDTH = 128
-# Of one float32 matrix of all pairs. Peers hold up to 12 of its size.
-LARGEST_MATRIX = 512 * 2**20
 Row = dict[str, Any]
-PairLoss = Callable[[Tensor, Tensor], Tensor]
-
-
-class Case(NamedTuple):
-    name: str
-    sizes: Sequence[int]
-    classes: Sequence[int]
-    extra_rows: int
-    alpha: float
-    temperature: float
-
-
-# The heads of Cityscapes, ADE20K and COCO-Stuff; the queues of ImageNet-LT and
-# iNaturalist 2018.
-CASES = {
-    'pixels': Case(
-        'pixels', (2048, 8192, 32768), (19, 150, 171), 0, 0.01, 0.07
-    ),
-    'queue': Case('queue', (64, 256, 1024), (1000, 8142), 8192, 0.05, 0.2),
-}
-
-
-class Step(NamedTuple):
-    """A loss, and the inputs that get gradients."""
-
-    loss: Callable[[], Tensor]
-    inputs: Sequence[Tensor]
-
-    def __call__(self) -> Sequence[Tensor]:
-        return torch.autograd.grad(self.loss(), self.inputs)
 
 
 def parse_args() -> argparse.Namespace:
@@ -153,98 +123,6 @@ def known_device(text: str) -> str:
     )
 
 
-def pml(temperature: float) -> PairLoss:
-    module = import_module('pytorch_metric_learning.losses')
-    loss: PairLoss = module.SupConLoss(temperature=temperature)
-    return loss
-
-
-def lightly(temperature: float) -> PairLoss:
-    loss = import_module('lightly.loss').NTXentLoss(temperature)
-    # An odd anchor is in no view.
-    return lambda features, _: loss(
-        *features[: len(features) // 2 * 2].chunk(2)
-    )
-
-
-def load_peers(temperature: float) -> dict[str, PairLoss]:
-    peers = {}
-    for make, package in (
-        (pml, 'pytorch-metric-learning'),
-        (lightly, 'lightly'),
-    ):
-        name = make.__name__
-        try:
-            peers[name] = make(temperature)
-            print(f'{name} is of {package} {version(package)}')
-        except ImportError:
-            print(f'{name} is left out: {package} is not installed')
-    return peers
-
-
-def unit_rows(count: int, device: str) -> Tensor:
-    return normalize(torch.randn(count, WIDTH, device=device))
-
-
-def make_inputs(case: Case, N: int, C: int, device: str) -> dict[str, Tensor]:
-    """Arguments of the loss, the same in every run."""
-    torch.manual_seed(0)
-    inputs = {
-        'features': unit_rows(N, device).requires_grad_(),
-        'labels': torch.randint(C, (N,), device=device),
-        'center_logits': torch.randn(N, C, device=device).requires_grad_(),
-    }
-    if case.extra_rows:
-        inputs['extra_features'] = unit_rows(case.extra_rows, device)
-        inputs['extra_labels'] = torch.randint(
-            C, (case.extra_rows,), device=device
-        )
-        inputs['class_counts'] = torch.randint(1, 1000, (C,), device=device)
-    return inputs
-
-
-def bare_products(
-    features: Tensor, extra_features: Optional[Tensor] = None
-) -> Callable[[], None]:
-    """Make what multiplies as the equation needs, and does nothing else."""
-    anchors = contrasts = features.detach()
-    if extra_features is not None:
-        contrasts = torch.cat([anchors, extra_features])
-    similarities = anchors.new_empty(len(anchors), len(contrasts))
-    of_anchors = torch.empty_like(anchors)
-
-    def run() -> None:
-        torch.mm(anchors, contrasts.t(), out=similarities)
-        torch.mm(similarities, contrasts, out=of_anchors)
-        if extra_features is None:
-            torch.mm(similarities.t(), anchors, out=of_anchors)
-
-    return run
-
-
-def make_steps(
-    case: Case, inputs: Mapping[str, Tensor], peers: Mapping[str, PairLoss]
-) -> dict[str, Callable[[], Any]]:
-    """Make the variants of a case, by name."""
-    features, labels = inputs['features'], inputs['labels']
-    loss = partial(
-        paco_loss, **inputs, alpha=case.alpha, temperature=case.temperature
-    )
-    trained = (features, inputs['center_logits'])
-    steps: dict[str, Callable[[], Any]] = {'tiled': Step(loss, trained)}
-    if matrix_bytes(case, len(features)) > LARGEST_MATRIX:
-        return steps
-    steps['dense'] = Step(partial(loss, impl='dense'), trained)
-    steps['floor'] = bare_products(features, inputs.get('extra_features'))
-    for name, peer in peers.items():
-        steps[name] = Step(partial(peer, features, labels), (features,))
-    return steps
-
-
-def matrix_bytes(case: Case, N: int) -> int:
-    return 4 * N * (N + case.extra_rows)
-
-
 def extra_mib(step: Callable[[], Any], device: str) -> Optional[float]:
     """Peak of a step, without the gradients that it is to return."""
     if not isinstance(step, Step):
@@ -318,74 +196,6 @@ def add_scaling(rows: Sequence[Row]) -> None:
         if key in smaller:
             row['scaling'] = row['median_ms'] / smaller[key]
         smaller[key] = row['median_ms']
-
-
-def scaling_line(case: Case, rows: Sequence[Row]) -> str:
-    """Tell what the last step in N costs."""
-    *_, before, N = sorted({row['N'] for row in rows})
-    found = ', '.join(
-        f'{row["scaling"]:.1f} (C = {row["C"]})'
-        for row in rows
-        if row['variant'] == 'tiled' and row['N'] == N
-    )
-    pairs = matrix_bytes(case, N) / matrix_bytes(case, before)
-    return (
-        f'tiled, N = {before} to {N}: {found} times the time for {pairs:.1f} '
-        'times the pairs'
-    )
-
-
-def make_table(case: Case, rows: Sequence[Row]) -> Table:
-    contrasts = f' and {case.extra_rows} more rows' if case.extra_rows else ''
-    table = Table(
-        title=f'{case.name}: N anchors against each other{contrasts}',
-        caption='Loss and gradients: median (least to most), ratio to the '
-        'bare products, how many times faster than dense, and peak memory '
-        'beyond inputs and gradients.',
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        title_justify='left',
-        caption_justify='left',
-    )
-    table.add_column('C', justify='right')
-    table.add_column('N', justify='right')
-    table.add_column('variant')
-    for heading in ('ms', '(least to most)', '/ floor', 'faster', 'MiB'):
-        table.add_column(heading, justify='right', no_wrap=True)
-    for _, group in groupby(rows, lambda row: (row['C'], row['N'])):
-        for i, row in enumerate(group):
-            table.add_row(
-                # Once for all variants.
-                *(str(row[x]) if i == 0 else '' for x in ('C', 'N')),
-                row['variant'],
-                short(row['median_ms']),
-                f'({short(row["min_ms"])} to {short(row["max_ms"])})',
-                short(row['floor_ratio']),
-                short(row['dense_speedup']),
-                short(row['memory_mib']),
-            )
-        table.add_section()
-    return table
-
-
-def short(value: Optional[float]) -> str:
-    """Write three digits, or all of a larger number."""
-    if value is None:
-        return ''
-    return f'{value:.0f}' if value >= 1000 else f'{value:#.3g}'.rstrip('.')
-
-
-def write_csv(rows: Sequence[Row], path: Path) -> None:
-    with path.open('w', newline='') as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        for row in rows:
-            writer.writerow(
-                {
-                    key: f'{x:.6g}' if isinstance(x, float) else x
-                    for key, x in row.items()
-                }
-            )
 
 
 def main() -> None:

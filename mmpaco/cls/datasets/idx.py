@@ -2,11 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 
-PathLike = Union[str, 'os.PathLike[str]']
+from mmpaco.paths import PathLike
 
 # The names which mmpretrain's MNIST class looks for.
 _NAMES = {

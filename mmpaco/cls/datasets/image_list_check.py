@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import cv2
 import mmcv
@@ -15,11 +15,11 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from mmpaco.paths import PathLike
+
 from .image_list_reader import ImageList, Problem, read_image_list
 
 __all__ = ['ListReport', 'check_image_list']
-
-PathLike = Union[str, 'os.PathLike[str]']
 
 _MISSING = 'missing image'
 _DAMAGED = 'image that cannot be decoded'

@@ -3,9 +3,8 @@
 import json
 import os
 from pathlib import Path
-from typing import Union
 
-PathLike = Union[str, 'os.PathLike[str]']
+from mmpaco.paths import PathLike
 
 
 def write_inaturalist2018(source: PathLike, out: PathLike) -> int:

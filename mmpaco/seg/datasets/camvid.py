@@ -3,18 +3,17 @@
 import os
 import warnings
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import cv2
 import numpy as np
 from mmseg.datasets import BaseSegDataset
 from rich.progress import track
 
+from mmpaco.paths import PathLike
 from mmpaco.registry import DATASETS
 
 __all__ = ['CamVidDataset', 'convert_camvid']
-
-PathLike = Union[str, 'os.PathLike[str]']
 
 _VOID = 11
 _IGNORE = 255
