@@ -187,12 +187,18 @@ class Grid:
         """
         jobs = list(jobs)
         missing = [job for job in jobs if self.record(job) is None]
-        second = [job for job in missing if job.after is not None]
         # Of a first stage the checkpoint is needed, not the record alone.
-        first = [self._first(job) for job in second]
+        first = [self._first(j) for j in missing if j.after is not None]
+        waiting = [
+            job
+            for job in missing
+            if job.after is not None
+            and not self._run(self._first(job)).finished
+        ]
         # What waits for nothing keeps the cores busy beside first stages.
-        self._run_all([*first, *(j for j in missing if j.after is None)])
-        self._run_all(second)
+        ready = [job for job in missing if job not in waiting]
+        self._run_all([*first, *ready])
+        self._run_all(waiting)
 
     def _run_all(self, jobs: Sequence[Job]) -> None:
         runs = {self._run(job).dir: job for job in jobs}
