@@ -195,7 +195,8 @@ def plot_class_values(
     ax.set_ylim(max(bottom, -2), min(top, 102))
     if most > 1:
         notes.append(f'mean ± s.d., {most} seeds')
-    averaged = f' ({"; ".join(notes)})' if notes else ''
+    # On a line of its own, or the axis is too short for it.
+    averaged = f'\n({"; ".join(notes)})' if notes else ''
     ax.set_ylabel(f'{labels[1]}, %{averaged}')
     legend(figure, ax)
     figure.savefig(path)
