@@ -16,7 +16,7 @@ from mmpaco.engine.loaded_runner import (
     ConfigLike,
     loaded_runner,
 )
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike
 
 
 class _RecordHook(Hook):

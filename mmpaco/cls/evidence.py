@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mmpaco.engine.comparison import run_all
-from mmpaco.engine.comparison_run import Run, write_text
-from mmpaco.paths import PathLike
+from mmpaco.engine.comparison_run import Run
+from mmpaco.files import PathLike, write_text
 
 from .gradient_norm import gradient_norms
 from .tau_normalize import convert
@@ -113,7 +113,6 @@ class Grid:
         return record
 
     def _write(self, name: str, record: Mapping[str, Any]) -> None:
-        self.records.mkdir(parents=True, exist_ok=True)
         write_text(
             self.records / f'{name}.json', json.dumps(record, indent=1) + '\n'
         )
@@ -239,7 +238,6 @@ class Grid:
     def _close_normalised(self, job: Job, run: Run) -> None:
         tau_job = replace(job, label=job.normalised, normalised=None)
         folder = self.work_dir / tau_job.name
-        folder.mkdir(parents=True, exist_ok=True)
         checkpoint = folder / 'normalised.pth'
         chosen = convert(run.cfg, run.checkpoint, checkpoint)
         tested = replace(run, label=tau_job.label, dir=folder)

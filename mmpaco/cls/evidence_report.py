@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from mmpaco.engine.comparison_run import clock, write_text
-from mmpaco.paths import PathLike
+from mmpaco.engine.comparison_run import clock
+from mmpaco.files import PathLike, write_text
 
 from .evidence import Job, last_validation, setting_text
 
@@ -248,4 +248,4 @@ def fill(path: PathLike, blocks: Mapping[str, str]) -> None:
                 'between which a table goes'
             )
         page = marks.sub(lambda m, t=text: f'{m[1]}\n{t}\n\n{m[2]}', page)
-    write_text(Path(path), page)
+    write_text(path, page)

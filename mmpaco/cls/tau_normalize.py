@@ -26,7 +26,7 @@ from mmpaco.engine.loaded_runner import (
     load_weights,
     read_config,
 )
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike, whole_file
 from mmpaco.registry import MODELS
 
 if TYPE_CHECKING:
@@ -141,9 +141,9 @@ def convert(
     states['head.fc.weight'] = normalize(weight, best).cpu()
     if fc.bias is not None:
         states['head.fc.bias'] = torch.zeros_like(fc.bias.detach()).cpu()
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
     meta = {**content.get('meta', {}), 'tau': best}
-    torch.save(dict(meta=meta, state_dict=states), str(out))
+    with whole_file(out) as part:
+        torch.save(dict(meta=meta, state_dict=states), part)
     return TauSearch(
         tau=best,
         accuracy=accuracy,

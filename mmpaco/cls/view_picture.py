@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
 from mmpaco.engine.pictures import blank_figure
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike
 from mmpaco.registry import DATASETS
 
 __all__ = ['draw_views']

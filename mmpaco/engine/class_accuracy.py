@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from mmengine.fileio import load
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike
 
 __all__ = ['class_accuracy', 'read_results']
 

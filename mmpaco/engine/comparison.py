@@ -20,7 +20,7 @@ from typing import Optional
 
 from mmengine.device import get_device
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike
 
 from .comparison_progress import Display
 from .comparison_run import Run

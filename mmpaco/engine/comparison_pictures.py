@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike
 
 from .comparison_report import by_method
 from .comparison_run import Run

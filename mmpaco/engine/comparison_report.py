@@ -10,9 +10,9 @@ from typing import (
     Optional,
 )
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike, write_text
 
-from .comparison_run import Run, clock, write_text
+from .comparison_run import Run, clock
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -14,7 +14,7 @@ from typing import Any, Optional
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike, write_text
 
 _STACK = (
     'torch',
@@ -72,13 +72,6 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
         for line in path.read_text().splitlines()
         if line.endswith('}')
     ]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    part = path.with_name(path.name + '.part')
-    part.write_text(text, encoding='utf-8')
-    os.replace(part, path)
 
 
 def clock(records: Iterable[Mapping[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike
 
 from .comparison_report import table, write_report
 

@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike
 
 from .class_counts import count_labels
 from .loaded_runner import ConfigLike, read_config

@@ -1,6 +1,5 @@
 """The papers' released checkpoints, converted to ours."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -9,7 +8,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike, whole_file
 
 from .checkpoint import load_checkpoint
 from .loaded_runner import TRAINING_ONLY, ConfigLike, read_config
@@ -83,11 +82,8 @@ def convert_checkpoint(
                 )
     if config is not None:
         _fit(done, config)
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + '.part')
-    torch.save({'meta': meta, 'state_dict': done.weights}, part)
-    os.replace(part, target)
+    with whole_file(target) as part:
+        torch.save({'meta': meta, 'state_dict': done.weights}, part)
     return done
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

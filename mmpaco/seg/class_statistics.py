@@ -5,7 +5,6 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Optional
 
 import cv2
@@ -17,7 +16,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 from rich.progress import track
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike, write_text
 
 __all__ = [
     'ClassStatistics',
@@ -64,7 +63,7 @@ class ClassStatistics:
             path: File to write.
         """
         text = json.dumps(self.to_dict(), indent=2)
-        Path(path).write_text(text + '\n', encoding='utf-8')
+        write_text(path, text + '\n')
 
 
 def dataset_from_config(config: PathLike, split: str = 'train') -> Any:

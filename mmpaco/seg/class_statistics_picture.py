@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mmpaco.engine.pictures import blank_figure
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike
 
 from .class_statistics import ClassStatistics
 

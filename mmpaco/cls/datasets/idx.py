@@ -1,11 +1,10 @@
 """Small image sets in the IDX files of MNIST."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike, whole_file
 
 # The names which mmpretrain's MNIST class looks for.
 _NAMES = {
@@ -36,9 +35,8 @@ def write_idx(path: PathLike, array: np.ndarray) -> None:
     # dimension as a big-endian integer of four bytes.
     header = bytes((0, 0, 8, array.ndim))
     header += np.array(array.shape, dtype='>u4').tobytes()
-    part = Path(f'{os.fspath(path)}.part')
-    part.write_bytes(header + array.tobytes())
-    os.replace(part, path)
+    with whole_file(path) as part:
+        part.write_bytes(header + array.tobytes())
 
 
 def _is_whole(path: Path, *shape: int) -> bool:

@@ -15,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike
 
 from .image_list_reader import ImageList, Problem, read_image_list
 

@@ -1,10 +1,9 @@
 """The lists of iNaturalist 2018, from the files of its authors."""
 
 import json
-import os
 from pathlib import Path
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike, write_text
 
 
 def write_inaturalist2018(source: PathLike, out: PathLike) -> int:
@@ -61,9 +60,6 @@ def write_inaturalist2018(source: PathLike, out: PathLike) -> int:
                 f'of its folder, {folder}; get the files of the 2018 '
                 'competition'
             )
-    part = Path(f'{os.fspath(out)}.part')
-    part.parent.mkdir(parents=True, exist_ok=True)
     lines = (f'{name} {labels[key]}\n' for key, name in names.items())
-    part.write_text(''.join(lines), encoding='utf-8')
-    os.replace(part, out)
+    write_text(out, ''.join(lines))
     return len(names)

@@ -1,6 +1,5 @@
 """CamVid in the split of SegNet: the dataset, and how its folder is made."""
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from mmseg.datasets import BaseSegDataset
 from rich.progress import track
 
-from mmpaco.paths import PathLike
+from mmpaco.files import PathLike, whole_file
 from mmpaco.registry import DATASETS
 
 __all__ = ['CamVidDataset', 'convert_camvid']
@@ -138,9 +137,8 @@ def _put_mask(mask: 'np.ndarray[Any, Any]', target: Path) -> None:
         there = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
         if there is not None and np.array_equal(there, mask):
             return
-    part = target.with_name(f'{target.name}.part')
-    part.write_bytes(cv2.imencode('.png', mask)[1].tobytes())
-    os.replace(part, target)
+    with whole_file(target) as part:
+        part.write_bytes(cv2.imencode('.png', mask)[1].tobytes())
 
 
 def convert_camvid(

@@ -1,0 +1,41 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Union
+
+PathLike = Union[str, 'os.PathLike[str]']
+
+
+@contextlib.contextmanager
+def whole_file(path: PathLike) -> Iterator[Path]:
+    """Replace a file once its successor is complete.
+
+    Args:
+        path: The file; its folder is made if it is not there.
+
+    Yields:
+        Path: Where to write. If the block fails, that is removed, and the
+        file stays as it was.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + '.part')
+    try:
+        yield part
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: PathLike, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all.
+
+    Args:
+        path: The file.
+        text: Its content.
+    """
+    with whole_file(path) as part:
+        part.write_text(text, encoding='utf-8')

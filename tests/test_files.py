@@ -1,0 +1,28 @@
+"""Promises of the files that are there whole or not at all."""
+
+import pytest
+
+from mmpaco.files import whole_file, write_text
+
+
+def test_a_file_is_replaced_once_its_successor_is_complete(tmp_path):
+    path = tmp_path / 'new' / 'folder' / 'a.txt'
+    write_text(path, 'µ\n')
+    assert path.read_bytes() == 'µ\n'.encode()
+    with whole_file(str(path)) as part:
+        part.write_text('second')
+        assert path.read_text(encoding='utf-8') == 'µ\n'
+    assert path.read_text() == 'second'
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('before', (None, 'first'))
+def test_a_failure_leaves_all_as_it_was(tmp_path, before):
+    path = tmp_path / 'a.txt'
+    if before is not None:
+        path.write_text(before)
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as part:
+        part.write_text('half')
+        raise KeyboardInterrupt
+    left = [x.read_text() for x in tmp_path.iterdir()]
+    assert left == ([] if before is None else [before])
