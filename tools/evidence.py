@@ -10,6 +10,8 @@ from pathlib import Path
 from mmpaco.cls.evidence import Grid, Job
 from mmpaco.cls.evidence_report import (
     Claim,
+    adjusted_accuracy,
+    adjusted_table,
     by_label,
     claims_table,
     fill,
@@ -157,6 +159,17 @@ def write(grid: Grid, chosen: dict[str, Job], jobs: list[Job]) -> None:
             'trials': trials_table(grid.known(TRIALS), chosen),
             'methods': methods_table(methods),
             'claims': claims_table(CLAIMS, records),
+            'adjusted': '\n\n'.join(
+                [
+                    adjusted_table({**methods, **others}),
+                    claims_table(
+                        CLAIMS,
+                        records,
+                        'adjusted test accuracy, points',
+                        adjusted_accuracy,
+                    ),
+                ]
+            ),
             'ablations': methods_table({'GPaCo': first_seed, **others}),
             'gradients': '\n\n'.join(
                 [

@@ -19,6 +19,7 @@ from mmpaco.engine.comparison_run import Run
 from mmpaco.files import PathLike, write_text
 
 from .gradient_norm import gradient_norms
+from .logit_adjustment import adjust
 from .tau_normalize import convert
 
 _STRENGTH = re.compile(r'alpha x K is (\S+) for the most .*?\(K = (\S+) ')
@@ -231,6 +232,11 @@ class Grid:
             record['test'] = _test_figures(run.metrics)
             norms = gradient_norms(run.cfg, run.checkpoint)
             record['gradient_norm'] = [float(f'{x:.4g}') for x in norms]
+            adjusted = adjust(run.cfg, run.checkpoint)
+            record['adjusted'] = {
+                'strength': adjusted.strength,
+                'all': round(adjusted.test, 3),
+            }
         self._write(job.name, record)
         if job.normalised is not None:
             self._close_normalised(job, run)

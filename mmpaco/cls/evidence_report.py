@@ -116,6 +116,12 @@ def accuracy(record: Record) -> float:
     return float(record['test']['all'])
 
 
+def adjusted_accuracy(record: Record) -> Optional[float]:
+    """Balanced test accuracy in % of the adjusted logits, if recorded."""
+    adjusted = record.get('adjusted')
+    return float(adjusted['all']) if adjusted else None
+
+
 def judge(
     above: Sequence[Record],
     below: Sequence[Record],
@@ -173,6 +179,32 @@ def steepness(record: Record, counts: Sequence[int]) -> Optional[float]:
     ranked = [norms[c] for c in order]
     fifth = max(len(ranked) // 5, 1)
     return sum(ranked[:fifth]) / sum(ranked[-fifth:])
+
+
+def adjusted_table(methods: Mapping[str, Sequence[Record]]) -> str:
+    """Compare methods before and after the adjustment of their logits.
+
+    Args:
+        methods: Records of the seeds of each method.
+
+    Returns:
+        A Markdown table of test accuracies in %, and of the strengths that
+        validation chose.
+    """
+    rows = []
+    for label, records in methods.items():
+        found = [record for record in records if 'adjusted' in record]
+        if found:
+            strengths = [r['adjusted']['strength'] for r in found]
+            rows.append(
+                [
+                    label,
+                    _spread([accuracy(record) for record in found]),
+                    _spread([r['adjusted']['all'] for r in found]),
+                    ', '.join(f'{s:g}' for s in strengths),
+                ]
+            )
+    return _markdown(['method', 'as trained', 'adjusted', 'strength'], rows)
 
 
 def claims_table(

@@ -4,7 +4,6 @@ Decoupling Representation and Classifier for Long-Tailed Recognition, Kang et
 al., ICLR 2020, https://arxiv.org/abs/1910.09217 (tau-normalised classifier)
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,22 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.runner import Runner
-from mmpretrain.models.heads import LinearClsHead
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmpaco.engine import shot_accuracy
 from mmpaco.engine.checkpoint import load_checkpoint
-from mmpaco.engine.loaded_runner import (
-    TRAINING_ONLY,
-    ConfigLike,
-    load_weights,
-    read_config,
-)
+from mmpaco.engine.loaded_runner import ConfigLike, read_config
 from mmpaco.files import PathLike, whole_file
-from mmpaco.registry import MODELS
+
+from .trained_classifier import (
+    balanced_accuracy,
+    features_and_labels,
+    load_classifier,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -115,23 +109,16 @@ def convert(
             'resume its training; name another file'
         )
     cfg = read_config(config)
-    if cfg.get('val_dataloader') is None:
-        raise ValueError(
-            'tau is chosen on the validation set, but the config has no '
-            'val_dataloader; add one that is not the test set'
-        )
     content = load_checkpoint(checkpoint, trust)
     states = content.get('state_dict', content)
-    model = _load(cfg, checkpoint, trust)
-    features, labels = _features(
-        model, Runner.build_dataloader(cfg.val_dataloader)
-    )
+    model = load_classifier(cfg, checkpoint, trust)
+    features, labels = features_and_labels(model, cfg, 'val')
     fc = model.head.fc
     weight = fc.weight.detach()
     with torch.no_grad():
-        trained = _balanced_accuracy(fc(features), labels)
+        trained = balanced_accuracy(fc(features), labels)
         accuracy = {
-            float(tau): _balanced_accuracy(
+            float(tau): balanced_accuracy(
                 features @ normalize(weight, tau).t(), labels
             )
             for tau in taus
@@ -152,45 +139,6 @@ def convert(
         num_classes=len(weight),
         num_evaluated=len(np.unique(labels)),
     )
-
-
-def _load(cfg: Config, checkpoint: PathLike, trust: bool) -> nn.Module:
-    model_cfg = copy.deepcopy(cfg.model)
-    if cfg.get('data_preprocessor') is not None:
-        # As mmengine's runner does.
-        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
-    model = MODELS.build(model_cfg)
-    head = getattr(model, 'head', None)
-    if not isinstance(head, LinearClsHead):
-        raise TypeError(
-            'tau-normalisation needs a LinearClsHead, whose classifier is one '
-            f'linear layer, but the config has {type(head).__name__}'
-        )
-    load_weights(model, checkpoint, trust, TRAINING_ONLY)
-    return model.to(get_device()).eval()
-
-
-@torch.no_grad()
-def _features(
-    model: nn.Module, loader: torch.utils.data.DataLoader
-) -> tuple[Tensor, np.ndarray]:
-    """What the classifier sees of each validation image, and the labels."""
-    features, labels = [], []
-    for batch in loader:
-        data = model.data_preprocessor(batch, False)
-        features.append(
-            model.head.pre_logits(model.extract_feat(data['inputs'])).float()
-        )
-        labels += [int(sample.gt_label) for sample in data['data_samples']]
-    return torch.cat(features), np.asarray(labels)
-
-
-def _balanced_accuracy(scores: Tensor, labels: np.ndarray) -> float:
-    num_classes = scores.shape[1]
-    right = labels[scores.argmax(1).cpu().numpy() == labels]
-    counts = np.bincount(labels, minlength=num_classes)
-    correct = np.bincount(right, minlength=num_classes)
-    return shot_accuracy(correct, counts, counts, 0, 0)['all']
 
 
 def report(search: TauSearch) -> 'Group':

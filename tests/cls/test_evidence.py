@@ -17,6 +17,8 @@ from mmengine.runner import Runner  # noqa: E402
 from mmpaco.cls.evidence import Grid, Job, last_validation  # noqa: E402
 from mmpaco.cls.evidence_report import (  # noqa: E402
     Claim,
+    adjusted_accuracy,
+    adjusted_table,
     by_label,
     claims_table,
     fill,
@@ -25,6 +27,7 @@ from mmpaco.cls.evidence_report import (  # noqa: E402
     steepness,
     trials_table,
 )
+from mmpaco.cls.logit_adjustment import STRENGTHS  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(
@@ -117,6 +120,8 @@ def test_it_records_both_stages_and_the_normalised_classifier(folder):
     )
     assert len(record['gradient_norm']) == 100
     assert min(record['gradient_norm']) > 0
+    assert 0 <= record['adjusted']['all'] <= 100
+    assert record['adjusted']['strength'] in STRENGTHS
     assert 0 <= float(normalised['setting']['tau']) <= 1
     assert len(normalised['test']['classes']) == 100
     assert grid.choose([job]) == {'SupCon': job}
@@ -230,6 +235,34 @@ def test_steepness_compares_the_ends_of_the_tail():
     ]
 
 
+def test_methods_are_compared_again_with_their_logits_adjusted():
+    def adjusted(strength, accuracy):
+        return {'strength': strength, 'all': accuracy}
+
+    records = {
+        'a': [
+            record('a', 0, 25.0, adjusted=adjusted(1.0, 30.0)),
+            record('a', 1, 26.0, adjusted=adjusted(0.9, 32.0)),
+        ],
+        'b': [record('b', 0, 31.0, adjusted=adjusted(-0.1, 31.5))],
+        'c': [record('c', 0, 31.0)],
+    }
+    assert adjusted_table(records).splitlines()[2:] == [
+        '| a | 25.50 ± 0.71 | 31.00 ± 1.41 | 1, 0.9 |',
+        '| b | 31.00 | 31.50 | -0.1 |',
+    ]
+    table = claims_table(
+        [Claim('b is better', 'b', 'a'), Claim('c is', 'c', 'a')],
+        records,
+        'points',
+        adjusted_accuracy,
+    )
+    assert table.splitlines()[2:] == [
+        '| b is better | holds: +1.50 (one seed) |',
+        '| c is | not run yet |',
+    ]
+
+
 def test_a_page_is_filled_between_its_marks(tmp_path):
     page = tmp_path / 'page.md'
     page.write_text('before\n<!-- x -->\nold\n<!-- /x -->\nafter\n')
@@ -245,6 +278,13 @@ def test_a_page_is_filled_between_its_marks(tmp_path):
 def test_the_page_of_the_evidence_has_all_marks(tmp_path):
     page = tmp_path / 'page.md'
     shutil.copy(ROOT / 'docs' / 'evidence.md', page)
-    names = ('trials', 'methods', 'claims', 'ablations', 'gradients')
+    names = (
+        'trials',
+        'methods',
+        'claims',
+        'adjusted',
+        'ablations',
+        'gradients',
+    )
     fill(page, dict.fromkeys(names, 'table'))
-    assert page.read_text().count('\ntable\n') == 5
+    assert page.read_text().count('\ntable\n') == 6

@@ -9,8 +9,7 @@ import torch
 
 pytest.importorskip('mmpretrain')
 
-from mmengine.config import Config  # noqa: E402
-from mmengine.registry import init_default_scope  # noqa: E402
+from class_means import features_of  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 
 from mmpaco.cls import tau_normalize  # noqa: E402
@@ -31,42 +30,6 @@ def test_rows_are_divided_by_a_power_of_their_norm():
             np.testing.assert_allclose(got, expected)
 
 
-@pytest.fixture
-def trained(tiny_config):
-    """A classifier by class means, that of the light images far too small."""
-    folder = tiny_config()
-    cfg = Config.fromfile(str(folder / 'tiny.py'))
-    cfg.work_dir = str(folder / 'work_dir')
-    cfg.experiment_name = folder.name
-    init_default_scope('mmpretrain')
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    features, labels = features_of(cfg, model)
-    with torch.no_grad():
-        for label, norm in enumerate((30.0, 0.05)):
-            mean = torch.tensor(features[labels == label].mean(0))
-            model.head.fc.weight[label] = mean / mean.norm() * norm
-        model.head.fc.bias[0] = 5.0
-    states = model.state_dict()
-    # What resumes a training is not taken over.
-    content = dict(meta=dict(epoch=4), state_dict=states, optimizer=dict())
-    torch.save(content, folder / 'epoch_4.pth')
-    return cfg, folder / 'epoch_4.pth'
-
-
-def features_of(cfg, model):
-    """Features and labels of the validation set."""
-    model.eval()
-    features, labels = [], []
-    for batch in Runner.build_dataloader(cfg.val_dataloader):
-        data = model.data_preprocessor(batch, False)
-        with torch.no_grad():
-            features += model.extract_feat(data['inputs'])[-1].tolist()
-        labels += [x.gt_label.item() for x in data['data_samples']]
-    return np.array(features), np.array(labels)
-
-
 def test_tau_is_chosen_by_balanced_accuracy_and_written(trained, tmp_path):
     cfg, path = trained
     # Of an unbalanced validation set: the first 22 images, 6 of them light.
@@ -79,7 +42,7 @@ def test_tau_is_chosen_by_balanced_accuracy_and_written(trained, tmp_path):
     weight = before['state_dict']['head.fc.weight'].double().numpy()
     model = MODELS.build(cfg.model)
     model.load_state_dict(before['state_dict'])
-    features, labels = features_of(cfg, model)
+    features, labels = features_of(cfg.val_dataloader, model)
     assert np.bincount(labels).tolist() == [16, 6]
     for tau in SEVERAL:
         rows = weight / np.linalg.norm(weight, axis=1, keepdims=True) ** tau
@@ -179,7 +142,7 @@ def test_a_gpaco_checkpoint_is_read_by_its_own_config(mnist_config, tmp_path):
             },
             dict(),
             TypeError,
-            'needs a LinearClsHead',
+            'expected a LinearClsHead',
         ),
         ({'model.head.num_classes': 3}, dict(), ValueError, 'size mismatch'),
         (
