@@ -201,6 +201,10 @@ def test_tables_tell_mean_and_spread():
         f'| a | {cell} | {cell} | {cell} | {cell} | 0.59 | 2 | 2 |',
         '| b | – | – | – | – | – | – | not run yet |',
     ]
+    milder = record('c', 0, 30.0, test={'all': 35.0, 'many': 36.0})
+    assert methods_table({'c': [milder]}).splitlines()[2:] == [
+        '| c | 35.00 | 36.00 | – | – | – | 1 | 2 |',
+    ]
     trials = [
         record('a', 0, 31.0),
         record('a', 0, 30.0, setting={'ALPHA': '0.05'}),
