@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import logging
+import multiprocessing
 import os
 import runpy
 import subprocess
@@ -78,10 +81,33 @@ def run_stock_tool(
         # group that is there already. The end of the process ends the group:
         # to destroy one of gloo's sometimes hangs in torch 2.1.
         dist.init_process_group('gloo')
+        # Here, so that what the tool registers is called before.
+        atexit.register(_leave)
         cfg.merge_from_dict(overrides)
         arguments += _wrapper_options(cfg)
     sys.argv = [str(tool), config, *arguments]
-    runpy.run_path(str(tool), run_name='__main__')
+    try:
+        runpy.run_path(str(tool), run_name='__main__')
+    except BaseException:
+        # The status of a failure is Python's.
+        atexit.unregister(_leave)
+        raise
+
+
+def _leave() -> None:
+    """End a process that is done, and leave the interpreter as it is.
+
+    A thread of gloo may be about to drop the tensor of the last collective.
+    If the interpreter is taken down meanwhile, the thread aborts the process.
+    """
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.terminate()
+        child.join()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _read_options(argv: Sequence[str]) -> tuple[Optional[str], dict[str, Any]]:

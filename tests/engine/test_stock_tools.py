@@ -110,6 +110,42 @@ def test_two_processes_train_and_test_over_gloo_with_sync_bn_reverted(
     assert 'accuracy/top1: 100.0' in output
 
 
+BUSY = """
+import atexit
+import torch
+from torch import distributed
+
+def leave_gloo_at_work():
+    for _ in range(50):
+        distributed.all_reduce(torch.ones(1000), async_op=True)
+    print('left at work')
+
+atexit.register(leave_gloo_at_work)
+"""
+
+
+@pytest.mark.parametrize('status', (0, 1))
+def test_the_end_is_clean_while_threads_of_gloo_drop_tensors(
+    tiny_config, status
+):
+    """They would abort the process in the end of the interpreter."""
+    extra = "custom_imports = dict(imports=['busy'])\n"
+    if status:
+        extra += "model['backbone']['type'] = 'NoSuchNetwork'\n"
+    workspace = tiny_config(extra=extra)
+    (workspace / 'busy.py').write_text(BUSY)
+    found, output = run(
+        [TOOLS / 'dist_train.sh', 'tiny.py', '2', '--work-dir', 'work'],
+        workspace,
+        PORT=free_port(),
+        PYTHONPATH=str(workspace),
+    )
+    assert 'left at work' in output
+    assert found == status, output[-5000:]
+    if status:
+        assert 'NoSuchNetwork' in output
+
+
 def test_options_of_the_user_win_in_two_processes(tiny_config):
     """``--cfg-options`` are kept, and so is find_unused_parameters."""
     workspace = tiny_config(extra='find_unused_parameters = True\n')
