@@ -74,18 +74,20 @@ def run_stock_tool(
 
     arguments = list(argv)
     launcher, overrides = _read_options(arguments)
-    if get_device() == 'cpu' and launcher in ('pytorch', 'slurm'):
+    over_gloo = get_device() == 'cpu' and launcher in ('pytorch', 'slurm')
+    if over_gloo:
         if launcher == 'slurm':
             _read_slurm()
         # mmengine would start nccl and pick a GPU; it leaves alone a process
         # group that is there already. The end of the process ends the group:
         # to destroy one of gloo's sometimes hangs in torch 2.1.
         dist.init_process_group('gloo')
-        # Here, so that what the tool registers is called before.
-        atexit.register(_leave)
         cfg.merge_from_dict(overrides)
         arguments += _wrapper_options(cfg)
     sys.argv = [str(tool), config, *arguments]
+    if over_gloo:
+        # Before the tool starts: what it registers is to be called first.
+        atexit.register(_leave)
     try:
         runpy.run_path(str(tool), run_name='__main__')
     except BaseException:
@@ -95,7 +97,7 @@ def run_stock_tool(
 
 
 def _leave() -> None:
-    """End a process that is done, and leave the interpreter as it is.
+    """End a process that has succeeded, without finalising Python.
 
     A thread of gloo may be about to drop the tensor of the last collective.
     If the interpreter is taken down meanwhile, the thread aborts the process.

@@ -146,6 +146,23 @@ def test_the_end_is_clean_while_threads_of_gloo_drop_tensors(
         assert 'NoSuchNetwork' in output
 
 
+def test_options_that_cannot_be_merged_are_a_failure(workspace):
+    status, output = run(
+        [
+            *(sys.executable, TOOLS / 'train.py', 'tiny.py'),
+            *('--launcher', 'pytorch', '--cfg-options', 'pipeline.9.type=X'),
+        ],
+        workspace,
+        RANK='0',
+        LOCAL_RANK='0',
+        WORLD_SIZE='1',
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=free_port(),
+    )
+    assert 'Index 9 exceeds' in output
+    assert status == 1
+
+
 def test_options_of_the_user_win_in_two_processes(tiny_config):
     """``--cfg-options`` are kept, and so is find_unused_parameters."""
     workspace = tiny_config(extra='find_unused_parameters = True\n')
