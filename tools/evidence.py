@@ -20,8 +20,9 @@ from mmpaco.cls.evidence_report import (
     steepness_table,
     trials_table,
 )
-from mmpaco.cls.gradient_norm import plot_gradient_norms, training_counts
+from mmpaco.cls.gradient_norm import plot_gradient_norms
 from mmpaco.engine.pictures import plot_class_values
+from mmpaco.engine.training_counts import training_counts
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / 'docs'

@@ -5,10 +5,7 @@ goes on where it was stopped though checkpoints and logs are gone.
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,13 +15,11 @@ from mmpaco.engine.comparison import run_all
 from mmpaco.engine.comparison_run import Run
 from mmpaco.files import PathLike, write_text
 
-from .gradient_norm import gradient_norms
-from .logit_adjustment import adjust
-from .tau_normalize import convert
-
-_STRENGTH = re.compile(r'alpha x K is (\S+) for the most .*?\(K = (\S+) ')
-_VALIDATED = 'shot/all'
-_SHOTS = ('all', 'many', 'medium', 'few')
+from .evidence_record import (
+    last_validation,
+    normalised_record,
+    trained_record,
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +48,15 @@ class Job:
         """Name of its files, the same for the same training."""
         words = [f'{k.lower()}{v}' for k, v in sorted(self.setting.items())]
         return '_'.join([_slug(self.label), *words, f'seed{self.seed}'])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its record tells of the job."""
+        return {
+            'label': self.label,
+            'setting': dict(self.setting),
+            'config': self.config,
+        }
 
 
 def setting_text(setting: Mapping[str, Any]) -> str:
@@ -216,63 +220,12 @@ class Grid:
 
     def _close(self, job: Job, run: Run) -> None:
         """Keep of a finished run what the tables and pictures need."""
-        record = {
-            **run.record,
-            'label': job.label,
-            'setting': dict(job.setting),
-            'config': job.config,
-            'epochs': run.cfg.train_cfg['max_epochs'],
-            'validation': _validations(run),
-        }
-        strength = _STRENGTH.search(run.log.read_text(errors='replace'))
-        if strength:
-            record['alpha_k'] = float(strength[1])
-            record['k'] = float(strength[2])
-        if run.has_test:
-            record['test'] = _test_figures(run.metrics)
-            norms = gradient_norms(run.cfg, run.checkpoint)
-            record['gradient_norm'] = [float(f'{x:.4g}') for x in norms]
-            adjusted = adjust(run.cfg, run.checkpoint)
-            record['adjusted'] = {
-                'strength': adjusted.strength,
-                'all': round(adjusted.test, 3),
-            }
-        self._write(job.name, record)
+        self._write(job.name, trained_record(run, job.facts))
         if job.normalised is not None:
-            self._close_normalised(job, run)
-
-    def _close_normalised(self, job: Job, run: Run) -> None:
-        tau_job = replace(job, label=job.normalised, normalised=None)
-        folder = self.work_dir / tau_job.name
-        checkpoint = folder / 'normalised.pth'
-        chosen = convert(run.cfg, run.checkpoint, checkpoint)
-        tested = replace(run, label=tau_job.label, dir=folder)
-        with open(tested.log, 'a', encoding='utf-8') as log:
-            subprocess.run(
-                [
-                    sys.executable,
-                    self.tools / 'test.py',
-                    run.config,
-                    checkpoint,
-                    '--work-dir',
-                    folder / 'test',
-                ],
-                env={**os.environ, **run.env},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                check=True,
-            )
-        tested.close_test()
-        record = {
-            **run.record,
-            'label': tau_job.label,
-            'setting': {**job.setting, 'tau': chosen.tau},
-            'config': job.config,
-            'epochs': run.cfg.train_cfg['max_epochs'],
-            'validation': {'tau': round(chosen.accuracy[chosen.tau], 3)},
-            'test': _test_figures(tested.metrics),
-        }
-        self._write(tau_job.name, record)
+            other = self.normalised(job)
+            folder = self.work_dir / other.name
+            record = normalised_record(run, other.facts, folder, self.tools)
+            self._write(other.name, record)
 
     def normalised(self, job: Job) -> Job:
         """Name the job whose record is the tau-normalised one of another.
@@ -284,27 +237,3 @@ class Grid:
             A job for :meth:`record`; it is not to be trained.
         """
         return replace(job, label=job.normalised, normalised=None)
-
-
-def _validations(run: Run) -> dict[str, float]:
-    """Balanced accuracy in %, by epoch."""
-    return {
-        str(scalars['step']): round(scalars[_VALIDATED], 3)
-        for scalars in run.scalars()
-        if _VALIDATED in scalars
-    }
-
-
-def _test_figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    shots = {
-        group: round(metrics[f'shot/{group}'], 3)
-        for group in _SHOTS
-        if f'shot/{group}' in metrics
-    }
-    recall = metrics['single-label/recall_classwise']
-    return {**shots, 'classes': [round(x, 2) for x in recall]}
-
-
-def last_validation(record: Mapping[str, Any]) -> float:
-    """Balanced validation accuracy in %, at the end of the training."""
-    return float(list(record['validation'].values())[-1])

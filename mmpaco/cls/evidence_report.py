@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Optional
 from mmpaco.engine.comparison_run import clock
 from mmpaco.files import PathLike, write_text
 
-from .evidence import Job, last_validation, setting_text
+from .evidence import Job, setting_text
+from .evidence_record import last_validation
 
 Record = Mapping[str, Any]
 Figure = Callable[[Record], Optional[float]]

@@ -6,10 +6,8 @@ from typing import Optional, Union
 
 import numpy as np
 import torch
-from mmengine.registry import DATASETS
 from torch import Tensor, nn
 
-from mmpaco.engine import count_labels
 from mmpaco.engine.loaded_runner import ConfigLike, loaded_runner, read_config
 from mmpaco.engine.pictures import (
     COLOURS,
@@ -113,21 +111,6 @@ def _finite_loader(cfg) -> dict:
     if loader.get('sampler', {}).get('type') == 'InfiniteSampler':
         loader.sampler = dict(type='DefaultSampler', shuffle=True)
     return loader
-
-
-def training_counts(config: ConfigLike) -> np.ndarray:
-    """Count the training images of each class of a config.
-
-    Args:
-        config (str | PathLike | Config): The config.
-
-    Returns:
-        np.ndarray: Images per class, of shape (C, ).
-    """
-    cfg = read_config(config)
-    num_classes = cfg.model.get('head', {}).get('num_classes')
-    dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    return count_labels(dataset, num_classes)
 
 
 def plot_gradient_norms(

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 
 from mmpaco.engine.loaded_runner import ConfigLike, read_config
+from mmpaco.engine.training_counts import training_counts
 from mmpaco.files import PathLike
-from mmpaco.losses.class_prior import log_class_prior
+from mmpaco.losses import log_class_prior
 
-from .gradient_norm import training_counts
 from .trained_classifier import (
     balanced_accuracy,
     features_and_labels,

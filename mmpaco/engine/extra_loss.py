@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import MODELS
 
 from mmpaco.files import PathLike
 
-from .class_counts import count_labels
 from .loaded_runner import ConfigLike, read_config
 from .pictures import COLOURS, legend, new_figure
+from .training_counts import training_counts
 
 __all__ = [
     'ClassStrength',
@@ -120,11 +120,7 @@ def class_strengths(config: ConfigLike) -> list[ClassStrength]:
     contrasts = head.num_views * cfg.train_dataloader.batch_size - 1
     if head.queue is not None:
         contrasts += head.queue.length
-    counts = np.sort(
-        count_labels(
-            DATASETS.build(cfg.train_dataloader.dataset), head.num_classes
-        )
-    )[::-1]
+    counts = np.sort(training_counts(cfg))[::-1]
     positives = counts / counts.sum() * contrasts
     return [
         ClassStrength(

@@ -14,7 +14,8 @@ pytest.importorskip('mmpretrain')
 from mmengine.config import Config  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 
-from mmpaco.cls.evidence import Grid, Job, last_validation  # noqa: E402
+from mmpaco.cls.evidence import Grid, Job  # noqa: E402
+from mmpaco.cls.evidence_record import last_validation  # noqa: E402
 from mmpaco.cls.evidence_report import (  # noqa: E402
     Claim,
     adjusted_accuracy,

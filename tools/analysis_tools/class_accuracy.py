@@ -1,9 +1,9 @@
 import argparse
 import sys
 
-from mmpaco.cls.gradient_norm import training_counts
 from mmpaco.engine.class_accuracy import class_accuracy, read_results
 from mmpaco.engine.pictures import plot_class_values
+from mmpaco.engine.training_counts import training_counts
 
 
 def parse_args() -> argparse.Namespace:
