@@ -25,6 +25,9 @@ def whole_file(path: PathLike) -> Iterator[Path]:
     part = target.with_name(target.name + '.part')
     try:
         yield part
+        # Else a power cut may leave the new name and none of the content.
+        with part.open('r+b') as written:
+            os.fsync(written.fileno())
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import argparse
 
 from mmpaco.engine.stock_tools import run_stock_tool
+from mmpaco.engine.tool_arguments import add_trust
 
 
 def main() -> None:
@@ -17,12 +18,7 @@ def main() -> None:
     )
     parser.add_argument('config', metavar='CONFIG', help='path of the config')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='its weights')
-    parser.add_argument(
-        '--trust',
-        action='store_true',
-        help='read a checkpoint that holds more than weights, and so run the '
-        'code that is in it',
-    )
+    add_trust(parser)
     args, options = parser.parse_known_args()
     run_stock_tool(
         'test',

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmpaco.engine import EmbeddingQueue
 from mmpaco.engine.distributed import gather_rows, other_rows
-from mmpaco.engine.nonfinite_guard import NonFiniteGuard, zero_loss
+from mmpaco.engine.nonfinite_guard import NonFiniteGuard
 from mmpaco.losses import ClassPrior, MultiTaskLoss, PaCoLoss, SupConLoss
 from mmpaco.registry import MODELS
 
@@ -57,11 +57,6 @@ class GPaCoHead(LinearClsHead):
             gradients to them. Else those of this rank are, and the queue,
             which holds the keys of all ranks in either case. Defaults to
             False, as in the release.
-        on_nonfinite (str): 'raise' an error where features, embeddings or
-            scores are not finite, or 'skip' the loss of that step, which
-            leaves the queue as it is and is counted in the log as
-            ``skipped``. To skip, a device is waited for in each step.
-            Defaults to 'raise'.
         init_cfg (dict, optional): Initialisation. Defaults to that of
             ``LinearClsHead`` for the classifier alone.
         **kwargs: Other arguments of ``LinearClsHead``.
@@ -83,7 +78,6 @@ class GPaCoHead(LinearClsHead):
         num_views: int = 2,
         class_prior: bool = True,
         gather: bool = False,
-        on_nonfinite: str = 'raise',
         init_cfg: Optional[dict] = None,
         **kwargs: Any,
     ) -> None:
@@ -119,7 +113,7 @@ class GPaCoHead(LinearClsHead):
             )
         self.num_views = num_views
         self.gather = gather
-        self.guard = NonFiniteGuard('GPaCoHead', on_nonfinite)
+        self.guard = NonFiniteGuard('GPaCoHead')
         self.projector = MODELS.build(
             {
                 'type': 'mmpaco.Projector',
@@ -170,28 +164,17 @@ class GPaCoHead(LinearClsHead):
         pre_logits = self.pre_logits(feats)
         labels = self._labels(pre_logits, data_samples)
         logits = self.fc(pre_logits)
-        embeddings = self.projector(self.guard.cleaned(pre_logits))
+        embeddings = self.projector(pre_logits)
         if keys is None:
             num_images = self.check_views(data_samples)
             new_keys = embeddings[-num_images:], labels[-num_images:]
         else:
             new_keys = keys, labels
         self._report(len(labels) + (0 if keys is None else len(keys)))
-        if self.guard(
-            pre_logits, logits, embeddings, new_keys[0], jointly=self.gather
-        ):
-            losses = dict(loss=zero_loss(self, pre_logits))
-        else:
-            losses = dict(
-                loss=self._contrast(embeddings, labels, logits, keys)
-            )
-            if self.queue is not None and self.training:
-                self.queue.stage(*new_keys)
-        if self.guard.on_nonfinite == 'skip':
-            # A count in half precision stands still.
-            losses['skipped'] = losses['loss'].new_tensor(
-                float(self.guard.num_skipped)
-            )
+        self.guard(pre_logits, logits, embeddings, new_keys[0])
+        losses = dict(loss=self._contrast(embeddings, labels, logits, keys))
+        if self.queue is not None and self.training:
+            self.queue.stage(*new_keys)
         if self.cal_acc:
             # These are logits: a right class below zero is right, too.
             accuracy = Accuracy.calculate(

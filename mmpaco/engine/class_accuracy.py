@@ -5,29 +5,29 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.fileio import load
 
 from mmpaco.files import PathLike
+
+from .checkpoint import load_pickle
 
 __all__ = ['class_accuracy', 'read_results']
 
 
-def read_results(path: PathLike) -> list[dict[str, Any]]:
+def read_results(path: PathLike, trust: bool = False) -> list[dict[str, Any]]:
     """Read what ``tools/test.py --out FILE.pkl`` wrote.
-
-    A pickle can run code: read only those of your own tests.
 
     Args:
         path (str | PathLike): A file of predictions.
+        trust (bool): As in ``load_pickle``. Defaults to False.
 
     Returns:
         list[dict]: A dict for each test image, with its ``gt_label`` and its
         ``pred_label`` or ``pred_score``.
 
     Raises:
-        ValueError: If the file holds something else.
+        ValueError: If the file is refused or holds something else.
     """
-    results = load(str(path), file_format='pkl')
+    results = load_pickle(path, trust)
     if (
         not isinstance(results, list)
         or not results

@@ -1,24 +1,37 @@
 """Hands the training set's class counts to the model."""
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmpaco.registry import HOOKS
 
 from .class_counts import count_labels
+from .data_state import share_with_averages, unwrapped
 
 
 @HOOKS.register_module()
 class ClassPriorHook(Hook):
     """Before training, set the class prior of every module that has one.
 
-    That is every module with a method ``set_class_counts``. The counts are
-    those of the training dataset, through its wrappers. Add it to
-    ``custom_hooks`` where the model has ``mmpaco.GPaCoHead`` or
-    ``mmpaco.BalancedSoftmaxLoss``.
+    That is every module with a method ``set_class_counts``, unless its config
+    gave the counts. They are those of the training dataset, through its
+    wrappers. Add it to ``custom_hooks`` where the model has
+    ``mmpaco.GPaCoHead`` or ``mmpaco.BalancedSoftmaxLoss``.
     """
+
+    def after_load_checkpoint(
+        self, runner: Runner, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep the prior of a checkpoint from averaged copies of the model.
+
+        Args:
+            runner (Runner): The runner.
+            checkpoint (dict): The checkpoint.
+        """
+        share_with_averages(runner)
 
     def before_train(self, runner: Runner) -> None:
         """Count the labels and set them.
@@ -30,12 +43,12 @@ class ClassPriorHook(Hook):
             TypeError: If the dataset has no labels.
             ValueError: If it is empty or has labels that the model lacks.
         """
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        share_with_averages(runner)
         dataset = runner.train_dataloader.dataset
-        for module in model.modules():
+        for module in unwrapped(runner.model).modules():
             if not hasattr(module, 'set_class_counts'):
+                continue
+            if getattr(module, 'is_given', False):
                 continue
             num_classes = getattr(module, 'num_classes', None)
             counts = count_labels(dataset, num_classes)

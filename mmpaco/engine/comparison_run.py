@@ -1,5 +1,6 @@
 """One run of a comparison, and all that its files tell about it."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmpaco.files import PathLike, write_text
+
+from .whole_checkpoint import newest_whole, noted_checkpoint, templates_of
 
 _STACK = (
     'torch',
@@ -66,12 +69,12 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
-    # The last line may be cut, by a kill or because it is being written.
-    return [
-        json.loads(line)
-        for line in path.read_text().splitlines()
-        if line.endswith('}')
-    ]
+    lines = []
+    for line in path.read_text(errors='replace').splitlines():
+        # One may be cut, by a kill or because it is being written.
+        with contextlib.suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
 
 
 def clock(records: Iterable[Mapping[str, Any]]) -> str:
@@ -152,14 +155,11 @@ class Run:
 
     @property
     def checkpoint(self) -> Optional[Path]:
-        """Checkpoint written last, if any."""
-        note = self.dir / 'last_checkpoint'
-        if not note.exists():
-            return None
+        """Whole checkpoint written last, if any."""
         # mmengine notes the path as it was during training; the work
         # directory may have been moved since.
-        path = self.dir / Path(note.read_text().strip()).name
-        return path if path.exists() else None
+        templates = templates_of(noted_checkpoint(self.dir))
+        return newest_whole([self.dir], templates)[0]
 
     @property
     def total(self) -> int:

@@ -12,7 +12,8 @@ class EmbeddingQueue(nn.Module):
 
     Nothing in a forward pass changes it: a head stages its keys, and
     ``mmpaco.PaCoQueueHook`` appends them when the iteration has ended. Only
-    rows that were appended are ever shown.
+    rows that were appended are ever shown. A queue of another shape in a
+    state dict counts as missing.
 
     Args:
         length (int): Rows that the queue holds.
@@ -126,6 +127,16 @@ class EmbeddingQueue(nn.Module):
         self.pointer.fill_(pointer)
         self.filled.fill_(filled)
 
+    @torch.no_grad()
+    def clear(self) -> None:
+        """Empty the queue, and forget what is staged."""
+        self.rows.zero_()
+        self.labels.fill_(-1)
+        self.pointer.zero_()
+        self.filled.zero_()
+        self._position = (0, 0)
+        self._staged = None
+
     def _load_from_state_dict(
         self,
         state_dict: dict[str, Any],
@@ -141,10 +152,10 @@ class EmbeddingQueue(nn.Module):
         for name, mine in self.named_buffers():
             theirs = state_dict.get(prefix + name)
             if theirs is not None and theirs.shape != mine.shape:
-                error_msgs.append(
-                    f'size mismatch for {prefix}{name}: the checkpoint has '
-                    f'{tuple(theirs.shape)}, the model {tuple(mine.shape)}; '
-                    'the queue stays as it was'
+                missing_keys.append(
+                    f'{prefix}{name} of shape {tuple(mine.shape)} (the '
+                    f'checkpoint has {tuple(theirs.shape)}; the queue stays '
+                    'as it was)'
                 )
                 return
         super()._load_from_state_dict(

@@ -3,12 +3,16 @@
 from typing import Any, Optional
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 
 from mmpaco.registry import HOOKS
 
+from .data_state import (
+    data_states,
+    leave_out,
+    share_with_averages,
+    unwrapped,
+)
 from .distributed import gather_rows
 from .embedding_queue import EmbeddingQueue
 from .nonfinite_guard import NonFiniteGuard
@@ -25,11 +29,14 @@ class PaCoQueueHook(Hook):
 
     The keys of a step that a gradient scaler skips enter as well: they are
     embeddings by weights that stay as they were. Where an embedding itself is
-    not finite, the head raises or enqueues nothing (``on_nonfinite``).
+    not finite, the head raises.
 
-    A run that is resumed must have the model of its checkpoint: mmengine
-    would start a tensor of another shape afresh, with no more than a line in
-    the log.
+    A training that starts, with weights of a checkpoint or without
+    (``load_from``, ``init_cfg``), starts with an empty queue and without the
+    class prior of the checkpoint: they are of the data that it was trained
+    on. A run that is resumed goes on with both. It must have the model of its
+    checkpoint: mmengine would start a tensor of another shape afresh, with no
+    more than a line in the log. An ``EMAHook`` averages neither.
 
     Args:
         reset_queue (bool): Whether to leave the queue of a checkpoint out,
@@ -47,22 +54,24 @@ class PaCoQueueHook(Hook):
 
         Args:
             runner (Runner): The runner.
-            checkpoint (dict): The checkpoint, whose keys of queues are
-                removed if ``reset_queue``.
+            checkpoint (dict): The checkpoint, in which queue and class prior
+                become those of the model if it is not resumed, and the queue
+                if ``reset_queue``.
 
         Raises:
             ValueError: If the run is resumed and shapes differ.
         """
-        model = _unwrapped(runner.model)
-        states = checkpoint.get('state_dict', checkpoint)
-        if self.reset_queue:
-            for name, module in model.named_modules():
-                if isinstance(module, EmbeddingQueue):
-                    for key in module.state_dict(prefix=f'{name}.'):
-                        states.pop(key, None)
+        share_with_averages(runner)
+        model = unwrapped(runner.model)
+        for name, state in data_states(model):
+            if not runner._resume or (
+                self.reset_queue and isinstance(state, EmbeddingQueue)
+            ):
+                leave_out(checkpoint, name, state)
         # A checkpoint that is not resumed may be of another model.
         if not runner._resume:
             return
+        states = checkpoint.get('state_dict', checkpoint)
         differing = [
             f'{key}: {tuple(states[key].shape)} and {tuple(mine.shape)}'
             for key, mine in model.state_dict().items()
@@ -79,7 +88,7 @@ class PaCoQueueHook(Hook):
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Find the queues of the model.
+        """Find the queues of the model, and empty them if a training starts.
 
         Args:
             runner (Runner): The runner.
@@ -88,10 +97,16 @@ class PaCoQueueHook(Hook):
             ValueError: If the head wants several views of an image and the
                 data preprocessor does not make them.
         """
-        model = _unwrapped(runner.model)
-        self._queues: list[EmbeddingQueue] = [
-            m for m in model.modules() if isinstance(m, EmbeddingQueue)
-        ]
+        share_with_averages(runner)
+        model = unwrapped(runner.model)
+        self._queues: list[EmbeddingQueue] = []
+        for _, state in data_states(model):
+            if isinstance(state, EmbeddingQueue):
+                self._queues.append(state)
+                if self.reset_queue or runner.iter == 0:
+                    state.clear()
+            elif runner.iter == 0:
+                state.forget_loaded()
         self._guards: list[NonFiniteGuard] = [
             m for m in model.modules() if isinstance(m, NonFiniteGuard)
         ]
@@ -130,9 +145,3 @@ class PaCoQueueHook(Hook):
             guard.check()
         for queue in self._queues:
             queue.append(*gather_rows(*queue.take_staged()))
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    if is_model_wrapper(model):
-        model = model.get_submodule('module')
-    return model

@@ -17,6 +17,7 @@ from typing import Any, Optional
 import torch.distributed as dist
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
+from mmengine.runner import CheckpointLoader
 
 from mmpaco.compat import stock_tool
 
@@ -44,14 +45,14 @@ def run_stock_tool(
         argv (Sequence[str]): What follows the config on the command line,
             passed on as it is.
         untrusted (str, optional): A checkpoint that the tool will read. The
-            stock tools would run code that is in it, so it is read safely
-            first, if it is a local file.
+            stock tools would run code that is in it, so here they read local
+            files by ``load_checkpoint``.
 
     Raises:
         FileNotFoundError: If ``config`` is not a file.
         ImportError: If the package or its tool is not installed.
         ValueError: If ``default_scope`` is neither mmpretrain nor mmseg, or
-            ``load_checkpoint`` refuses the checkpoint.
+            an untrusted checkpoint is no local file or is refused.
         RuntimeError: If the launcher is slurm and this is no task of srun.
     """
     if not Path(config).is_file():
@@ -69,8 +70,14 @@ def run_stock_tool(
             "classification or default_scope = 'mmseg' for segmentation"
         )
     tool = stock_tool(scope, name)
-    if untrusted is not None and Path(untrusted).expanduser().is_file():
-        load_checkpoint(untrusted)
+    if untrusted is not None:
+        if '://' in untrusted:
+            raise ValueError(
+                f'{untrusted} is no local file, so it cannot be read without '
+                'running code that may be in it. Fetch it first, or pass '
+                '--trust if you trust whoever wrote it'
+            )
+        CheckpointLoader.register_scheme('', load_from_local, force=True)
 
     arguments = list(argv)
     launcher, overrides = _read_options(arguments)
@@ -94,6 +101,14 @@ def run_stock_tool(
         # The status of a failure is Python's.
         atexit.unregister(_leave)
         raise
+
+
+def load_from_local(filename: str, map_location: Any) -> dict[str, Any]:
+    """Load a checkpoint for the stock tools, named as mmengine's own.
+
+    It is on the CPU: what it is loaded into moves it.
+    """
+    return load_checkpoint(filename)
 
 
 def _leave() -> None:

@@ -21,17 +21,20 @@ def add_members(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_trust(parser: argparse.ArgumentParser) -> None:
-    """Let a tool read any checkpoint.
+def add_trust(
+    parser: argparse.ArgumentParser, what: str = 'a checkpoint'
+) -> None:
+    """Let a tool read any file of weights or results.
 
     Args:
         parser (ArgumentParser): Parser that gets ``--trust``.
+        what (str): The kind of file. Defaults to 'a checkpoint'.
     """
     parser.add_argument(
         '--trust',
         action='store_true',
-        help='read a checkpoint that holds more than weights, and so run the '
-        'code that is in it',
+        help=f'read {what} that holds more than numbers and strings, and so '
+        'run the code that is in it',
     )
 
 

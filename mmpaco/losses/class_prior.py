@@ -1,7 +1,7 @@
 """The class prior of balanced softmax."""
 
 from collections.abc import Sequence
-from typing import Union
+from typing import Any, Optional, Union
 
 import torch
 from torch import Tensor, nn
@@ -31,15 +31,25 @@ class ClassPrior(nn.Module):
     """Training images per class, kept in a buffer of the model.
 
     ``mmpaco.ClassPriorHook`` fills it before training, and the checkpoint
-    carries it.
+    carries it. A checkpoint fills only a prior that nobody has set.
 
     Args:
         num_classes (int): The class count C.
+        class_counts (Sequence[int] | Tensor, optional): The counts, which the
+            hook then leaves alone. Defaults to None: not set yet.
+
+    Raises:
+        ValueError: If ``num_classes`` is not positive, or as by
+            :meth:`set_class_counts`.
     """
 
     class_counts: Tensor
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        class_counts: Optional[Union[Sequence[int], Tensor]] = None,
+    ) -> None:
         super().__init__()
         if num_classes < 1:
             raise ValueError(
@@ -50,6 +60,10 @@ class ClassPrior(nn.Module):
             'class_counts', torch.zeros(num_classes, dtype=torch.int64)
         )
         self._is_known = False
+        self._is_set = False
+        self.is_given = class_counts is not None
+        if class_counts is not None:
+            self.set_class_counts(class_counts)
 
     def set_class_counts(self, counts: Union[Sequence[int], Tensor]) -> None:
         """Store the training images per class.
@@ -79,6 +93,43 @@ class ClassPrior(nn.Module):
                 'all class counts are zero; the training set has no labels'
             )
         self.class_counts.copy_(values)
+        self._is_set = True
+
+    def forget_loaded(self) -> None:
+        """Drop counts that came with a checkpoint, and keep those set here."""
+        if not self._is_set:
+            self.class_counts.zero_()
+            self._is_known = False
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        if self._is_set:
+            return
+        counts = state_dict.get(f'{prefix}class_counts')
+        if counts is not None and counts.shape != self.class_counts.shape:
+            missing_keys.append(
+                f'{prefix}class_counts of {self.num_classes} classes (the '
+                f'checkpoint has {len(counts)})'
+            )
+            return
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+        self._is_known = False
 
     def forward(self) -> Tensor:
         """Give the class counts.

@@ -14,7 +14,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
-from mmpaco.engine.nonfinite_guard import NonFiniteGuard, zero_loss
+from mmpaco.engine.nonfinite_guard import NonFiniteGuard
 from mmpaco.losses import ClassPrior, PaCoLoss
 from mmpaco.registry import MODELS
 
@@ -72,10 +72,6 @@ class GPaCoAuxHead(BaseDecodeHead):
             is that of the head. Defaults to the papers' setting,
             ``dict(type='mmpaco.PaCoLoss', alpha=0.01, temperature=0.07)``.
         loss_weight (float): Factor of the loss. Defaults to 1.0.
-        on_nonfinite (str): 'raise' an error where embeddings or scores are
-            not finite, or 'skip' the contrast of that step, which is counted
-            in the log as ``skipped``. To skip, a device is waited for in each
-            step. Defaults to 'raise'.
         class_counts (Sequence[int], optional): Pixels per class in the
             training set, for a class prior. Defaults to None, that is none,
             as in the papers.
@@ -106,7 +102,6 @@ class GPaCoAuxHead(BaseDecodeHead):
         embed_channels: int = 128,
         loss_decode: Optional[dict] = None,
         loss_weight: float = 1.0,
-        on_nonfinite: str = 'raise',
         class_counts: Optional[Sequence[int]] = None,
         ignore_index: Optional[int] = 255,
         dropout_ratio: float = 0.1,
@@ -171,7 +166,7 @@ class GPaCoAuxHead(BaseDecodeHead):
         self.source = source
         self.num_samples = num_samples
         self.loss_weight = loss_weight
-        self.guard = NonFiniteGuard('GPaCoAuxHead', on_nonfinite)
+        self.guard = NonFiniteGuard('GPaCoAuxHead')
         if source == 'decode_head':
             # DDP would wait for the gradient of centers that nobody uses.
             del self.conv_seg
@@ -182,10 +177,11 @@ class GPaCoAuxHead(BaseDecodeHead):
             self._conv_module(channels, kernel_size=1),
             nn.Conv2d(channels, embed_channels, kernel_size=1),
         )
-        self.prior: Optional[ClassPrior] = None
-        if class_counts is not None:
-            self.prior = ClassPrior(num_classes)
-            self.prior.set_class_counts(class_counts)
+        self.prior = (
+            None
+            if class_counts is None
+            else ClassPrior(num_classes, class_counts)
+        )
 
     def _check_loss(self) -> None:
         if not isinstance(self.loss_decode, PaCoLoss):
@@ -246,7 +242,7 @@ class GPaCoAuxHead(BaseDecodeHead):
                 "model=dict(type='mmpaco.GPaCoEncoderDecoder', ...), or set "
                 "source='backbone' in mmpaco.GPaCoAuxHead"
             )
-        embeddings = self.projector(self.guard.cleaned(feature))
+        embeddings = self.projector(feature)
         # Half precision is too coarse for a division by the temperature.
         dtype = torch.promote_types(embeddings.dtype, torch.float32)
         return F.normalize(embeddings.to(dtype), dim=1), logits
@@ -283,14 +279,9 @@ class GPaCoAuxHead(BaseDecodeHead):
         check_label_maps(
             batch_data_samples, self.num_classes, self.ignore_index
         )
-        if self.guard(embeddings, logits):
-            loss = zero_loss(self)
-        else:
-            loss = self._contrast(embeddings, logits, batch_data_samples)
-        losses = dict(loss_gpaco=loss * self.loss_weight)
-        if self.guard.on_nonfinite == 'skip':
-            losses['skipped'] = loss.new_tensor(float(self.guard.num_skipped))
-        return losses
+        self.guard(embeddings, logits)
+        loss = self._contrast(embeddings, logits, batch_data_samples)
+        return dict(loss_gpaco=loss * self.loss_weight)
 
     def _contrast(
         self, embeddings: Tensor, logits: Tensor, data_samples: SampleList

@@ -173,34 +173,11 @@ def test_a_value_that_is_not_finite_raises_before_the_backward(value, where):
     keys = torch.ones(4, 3) if where == 'keys' else None
     bad = keys if where == 'keys' else feats[0]
     bad[2, 1] = value
-    message = 'GPaCoHead: .* not finite.*on_nonfinite='
+    message = 'GPaCoHead: .* not finite.*Lower the learning rate'
     with pytest.raises(RuntimeError, match=message):
         made.loss(feats, samples, keys)
     # And nothing was staged.
     assert len(made.queue.take_staged()[0]) == 0
-
-
-def test_a_skipped_step_changes_nothing_and_is_counted():
-    made = head(on_nonfinite='skip')
-    feats, samples, _ = batch(4)
-    made.loss(feats, samples)
-    collect(made)
-    before = {k: v.clone() for k, v in made.queue.state_dict().items()}
-    feature = feats[0].clone().requires_grad_()
-    for count in (1, 2):
-        bad = feature.clone()
-        bad[2, 1] = float('nan')
-        losses = made.loss((bad,), samples)
-        assert losses['loss'] == 0 and losses['skipped'] == count
-        losses['loss'].backward()
-        made.queue.append(*made.queue.take_staged())
-    for name, parameter in made.named_parameters():
-        assert (parameter.grad == 0).all(), name
-    assert (feature.grad == 0).all()
-    for name, stored in made.queue.state_dict().items():
-        assert torch.equal(stored, before[name])
-    losses = made.loss(feats, samples)
-    assert losses['loss'] > 0 and losses['skipped'] == 2
 
 
 def test_a_device_is_asked_when_the_iteration_has_ended():
@@ -358,7 +335,6 @@ def test_contrast_strength_is_logged_and_warned_of(
     (
         (dict(queue_length=-1), ValueError, 'queue_length'),
         (dict(num_views=0), ValueError, 'num_views'),
-        (dict(on_nonfinite='ignore'), ValueError, 'on_nonfinite'),
         (dict(loss=dict(type='CrossEntropyLoss')), TypeError, 'PaCoLoss'),
         (
             dict(projector=dict(num_layers=0)),

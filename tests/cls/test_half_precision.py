@@ -145,25 +145,6 @@ def test_embeddings_are_unit_rows_or_zeros_however_long(dtype, scale):
     torch.testing.assert_close(rows, expected)
 
 
-@pytest.mark.parametrize('dtype', HALVES)
-def test_a_skipped_step_has_a_loss_of_zero_and_a_count_that_goes_on(dtype):
-    """Although the sum of features overflows, and 3001 is no bfloat16."""
-    made = head(on_nonfinite='skip')
-    made.guard.num_skipped = 3000
-    before = made.queue.rows.clone()
-    _, samples, _ = batch(dtype)
-    feats = torch.full((64, 64), 6e4, dtype=dtype)
-    feats[3, 5] = float('inf')
-    feats.requires_grad_()
-    losses = autocast_loss(made, feats, samples, dtype)
-    assert losses['loss'] == 0
-    assert losses['skipped'].item() == 3001
-    for gradient in gradients_of(losses['loss'], made, feats):
-        assert not gradient.any()
-    assert len(made.queue.take_staged()[0]) == 0
-    assert torch.equal(made.queue.rows, before)
-
-
 @pytest.fixture
 def half_precision(mnist_config, monkeypatch):
     """Load a config whose ``AmpOptimWrapper`` runs on a CPU.
@@ -288,25 +269,3 @@ def test_an_overflow_is_told_with_head_and_iteration(half_precision, dtype):
     cfg.model.neck = dict(type='SpoilingNeck', value='inf')
     with pytest.raises(RuntimeError, match='GPaCoHead: .* in iteration 6'):
         Runner.from_cfg(cfg).train()
-
-
-@pytest.mark.parametrize(
-    'config, dtype',
-    [
-        (GPACO, torch.bfloat16),
-        pytest.param(PACO, torch.float16, marks=needs_float16),
-    ],
-)
-def test_an_overflow_is_skipped_counted_and_enqueues_nothing(
-    half_precision, config, dtype
-):
-    cfg = half_precision(config, dtype)
-    cfg.model.neck = dict(type='SpoilingNeck', value='inf')
-    cfg.model.head.on_nonfinite = 'skip'
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    for name, value in runner.model.state_dict().items():
-        assert value.isfinite().all(), name
-    assert int(runner.model.head.queue.filled) == 988 - 64
-    skipped = runner.message_hub.get_scalar('train/skipped').data[0]
-    assert list(skipped[4:8]) == [0, 1, 1, 1]

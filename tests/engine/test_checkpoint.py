@@ -1,18 +1,23 @@
-"""Checkpoints are read without running what is in them."""
+"""Checkpoints and results are read without running what is in them."""
 
+import collections
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.fileio import dump
 from mmengine.runner import Runner
+from processes import environment
 
-from mmpaco.engine.checkpoint import load_checkpoint
+from mmpaco.engine.checkpoint import load_checkpoint, load_pickle
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 SCHEDULE = """
@@ -89,6 +94,12 @@ def assert_same(mine, theirs):
         assert mine.statistics('mean') == theirs.statistics('mean')
     elif torch.is_tensor(mine):
         assert torch.equal(mine, theirs)
+        assert mine.stride() == theirs.stride()
+        assert mine.requires_grad == theirs.requires_grad
+    elif isinstance(mine, np.ndarray):
+        # numpy itself gives the order of bytes of this machine.
+        assert mine.dtype == theirs.dtype.newbyteorder('=')
+        np.testing.assert_array_equal(mine, theirs)
     else:
         assert mine == theirs
 
@@ -144,6 +155,298 @@ def test_a_file_that_runs_code_is_refused_and_trusted_only_on_demand(
     assert trace.exists()
 
 
+def kinds_of_data():
+    """One of each kind that a checkpoint may hold."""
+    dtypes = 'float16 float32 float64 bfloat16 uint8 int8 int16 int32 int64'
+    dtypes = [getattr(torch, x) for x in (dtypes + ' complex64').split()]
+    base = torch.arange(60).reshape(3, 4, 5)
+    state = torch.nn.BatchNorm1d(3).state_dict()
+    return {
+        'state_dict': state,
+        'tensors': [base.to(dtype) for dtype in dtypes],
+        'views': [
+            base.permute(2, 0, 1),
+            base[1:, ::2],
+            base[0, 0, 0],
+            base[:0],
+        ]
+        + [torch.ones(1).expand(8), torch.tensor([True, False])],
+        'parameter': torch.nn.Parameter(torch.ones(2)),
+        'shared': [base, base],
+        'arrays': [
+            np.arange(6, dtype=code).reshape(2, 3)
+            for code in ('f2', 'f4', 'f8', 'i1', 'i8', 'u2', '>f8', '>i4')
+        ]
+        + [np.ones((2, 3), order='F'), np.array([]), np.array([True, False])],
+        'scalars': [np.float64(2.5), np.int32(7), np.bool_(True)],
+        'containers': [
+            (1, 'a', b'bytes', b'', None, True, 2.5, 10**30, -3),
+            {(1, 'a'): [], 2: {3, 4}, None: frozenset({5})},
+            collections.Counter([3, 3, 5]),
+            collections.OrderedDict(a=1, b=()),
+        ],
+        'of torch': [torch.Size([2, 3]), torch.float16, torch.device('cpu')],
+    }
+
+
+@pytest.mark.parametrize('protocol', (2, 4))
+@pytest.mark.parametrize('is_archive', (True, False))
+def test_all_kinds_of_data_are_read(tmp_path, protocol, is_archive):
+    """Of today's files and of those before PyTorch 1.6."""
+    path, saved = tmp_path / 'saved.pth', kinds_of_data()
+    torch.save(
+        saved,
+        path,
+        pickle_protocol=protocol,
+        _use_new_zipfile_serialization=is_archive,
+    )
+    read = load_checkpoint(path)
+    assert_same(read, saved)
+    assert read['state_dict']._metadata == saved['state_dict']._metadata
+    one, other = read['shared']
+    assert one.data_ptr() == other.data_ptr()
+
+
+def test_results_of_a_test_are_read(tmp_path):
+    """As mmengine dumps them: tensors outside of ``torch.save``."""
+    path, saved = tmp_path / 'out.pkl', [kinds_of_data()]
+    dump(saved, path, file_format='pkl')
+    assert_same(load_pickle(path), saved)
+
+
+def test_a_file_without_checksums_is_read(tmp_path):
+    switch = getattr(torch.serialization, 'set_crc32_options', None)
+    if switch is None:
+        pytest.skip('this PyTorch always writes checksums')
+    path, saved = tmp_path / 'saved.pth', kinds_of_data()
+    switch(False)
+    try:
+        torch.save(saved, path)
+    finally:
+        switch(True)
+    assert_same(load_checkpoint(path), saved)
+
+
+def text(content):
+    """The operation that pushes a string."""
+    content = content.encode()
+    return b'X' + struct.pack('<I', len(content)) + content
+
+
+def name(module, attribute):
+    return f'c{module}\n{attribute}\n'.encode()
+
+
+def number(value):
+    content = value.to_bytes(8, 'little', signed=True)
+    return b'\x8a\x08' + content
+
+
+DTYPE = name('numpy', 'dtype')
+NDARRAY = name('numpy', 'ndarray')
+EMPTY_ARRAY = (
+    name('numpy.core.multiarray', '_reconstruct')
+    + NDARRAY
+    + (number(0) + b'\x85' + b'C\x01b' + b'\x87R')
+)
+SCALAR = name('numpy.core.multiarray', 'scalar')
+HISTORY = name('mmengine.logging.history_buffer', 'HistoryBuffer')
+STORAGE = (b'(' + text('storage') + name('torch', 'FloatStorage')) + text('0')
+TENSOR = name('torch._utils', '_rebuild_tensor_v2')
+
+
+def dtype(code, state=b''):
+    made = DTYPE + text(code) + b'\x89\x88\x87R'
+    return made + (state and state + b'b')
+
+
+def dtype_state(**changed):
+    """The state of an ordinary dtype, but for one part."""
+    parts = dict(
+        version=number(3),
+        order=text('<'),
+        subtype=b'N',
+        names=b'N',
+        fields=b'N',
+        size=number(-1),
+        alignment=number(-1),
+        flags=number(0),
+    )
+    parts.update(changed)
+    return b'(' + b''.join(parts.values()) + b't'
+
+
+def array(of, shape, content):
+    state = b'(' + number(1) + shape + of + b'\x89' + content + b't'
+    return EMPTY_ARRAY + state + b'b'
+
+
+def tensor(offset, size, stride, numel=4):
+    """A tensor in a file of four numbers."""
+    stored = STORAGE + text('cpu') + number(numel) + b'tQ'
+    return (
+        TENSOR
+        + (b'(' + stored + number(offset))
+        + (b'(' + b''.join(map(number, size)) + b't')
+        + (b'(' + b''.join(map(number, stride)) + b't')
+        + (b'\x89' + name('collections', 'OrderedDict') + b')R' + b'tR')
+    )
+
+
+BYTES = b'C\x08AAAAAAAA'
+# Each would take bytes of the file for an address or a size, change the
+# process, or take more memory than the machine has.
+ATTACKS = {
+    'array of objects': NDARRAY
+    + (number(1) + b'\x85' + text('O') + BYTES + b'\x87R'),
+    'array of a subtype': NDARRAY + b')\x81',
+    'type of objects': dtype('O8'),
+    'type of records': dtype('V8'),
+    'type of text': dtype('U4'),
+    'type of dates': dtype('M8[ns]'),
+    'type with flags': dtype('f8', dtype_state(flags=number(63))),
+    'type of another size': dtype('f8', dtype_state(size=number(1 << 40))),
+    'type with fields': dtype('f8', dtype_state(fields=b'}')),
+    'type with a subtype': dtype(
+        'f8', dtype_state(subtype=dtype('f8') + b'))\x86')
+    ),
+    'type of another version': dtype('f8', dtype_state(version=number(4))),
+    'scalar of objects': SCALAR + dtype('O8') + BYTES + b'\x86R',
+    'scalar of few bytes': SCALAR + dtype('c16') + BYTES + b'\x86R',
+    'array of few bytes': array(dtype('f8'), number(1 << 40) + b'\x85', BYTES),
+    'array of a list': array(dtype('f8'), number(1) + b'\x85', b']'),
+    'array of negative size': array(dtype('f8'), number(-1) + b'\x85', BYTES),
+    'array of another function': name('numpy.core.multiarray', '_reconstruct')
+    + (DTYPE + number(0) + b'\x85' + b'C\x01b' + b'\x87R'),
+    'state of a class': HISTORY + b'}' + text('mean') + b'Nsb',
+    'state of a slot': name('collections', 'OrderedDict')
+    + (b')R}' + text('keys') + b'Nsb'),
+    'history of objects': HISTORY
+    + (b')\x81}' + text('_log_history') + b'Nsb'),
+    'attribute of a module': name('builtins', 'getattr')
+    + (HISTORY + text('__init__') + b'\x86R'),
+    'state of a tensor': tensor(0, [4], [1]) + b'(Nt' + b'b',
+    'tensor behind its storage': tensor(2, [3], [1]),
+    'tensor before its storage': tensor(-1, [3], [1]),
+    'tensor larger than its storage': tensor(0, [1 << 40], [1]),
+    'tensor of far steps': tensor(0, [2, 2], [1, 1 << 40]),
+    'tensor of steps back': tensor(3, [2], [-1]),
+    'tensor beyond all numbers': tensor(0, [1 << 40] * 3, [0] * 3),
+    'storage beyond its file': tensor(0, [1 << 36], [1], 1 << 36),
+    'storage of negative size': tensor(0, [1], [1], -4),
+    'key of many tuples': b'})' + b'\x85' * 1_000_000 + b'Ns',
+    'one string again and again': b'('
+    + (name('_codecs', 'encode') + text('a' * 10**6) + text('latin1'))
+    + (b'\x86q\x000q\x010' + b'h\x01h\x00R' * 100_000)
+    + b't',
+    'size of tensors of tensors': name('torch', 'Size')
+    + (b'(' + text('a') + b't\x85R'),
+}
+
+
+def write_archive(path, pickled, **options):
+    with zipfile.ZipFile(path, 'w', **options) as archive:
+        archive.writestr('archive/data.pkl', pickled)
+        archive.writestr('archive/data/0', struct.pack('<4f', 1, 2, 3, 4))
+
+
+READ_ALL = """
+import sys
+from pathlib import Path
+from mmpaco.engine.checkpoint import load_checkpoint, load_pickle
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    load = load_pickle if path.suffix == '.pkl' else load_checkpoint
+    try:
+        found = load(path)
+        print(path.name, 'is read', found, flush=True)
+    except ValueError as error:
+        print(path.name, 'is refused', error, flush=True)
+"""
+
+
+def read_all(folder, run):
+    """What a process says of each file: a crash would end the tests."""
+    out = run(
+        *(sys.executable, '-c', READ_ALL, folder),
+        env=environment(),
+    )
+    return dict(line.split(' is ', 1) for line in out.splitlines())
+
+
+def test_what_reading_must_not_do_is_refused(tmp_path, run):
+    for what, content in ATTACKS.items():
+        pickled = b'\x80\x02}' + text('meta') + content + b's.'
+        write_archive(tmp_path / f'{what}.pth', pickled)
+        (tmp_path / f'{what}.pkl').write_bytes(pickled)
+    harmless = (
+        tensor(1, [1, 2], [7, 2]),
+        array(dtype('f8', dtype_state()), number(1) + b'\x85', BYTES),
+    )
+    for i, content in enumerate(harmless):
+        pickled = b'\x80\x02}' + text('meta') + content + b's.'
+        write_archive(tmp_path / f'harmless{i}.pth', pickled)
+    outcomes = read_all(tmp_path, run)
+    assert len(outcomes) == 2 * len(ATTACKS) + 2
+    assert outcomes.pop('harmless0.pth') == (
+        "read {'meta': tensor([[2., 4.]])}"
+    )
+    assert outcomes.pop('harmless1.pth').startswith('read ')
+    for file, outcome in outcomes.items():
+        assert outcome.startswith('refused '), (file, outcome)
+        assert '--trust' in outcome
+
+
+def test_what_another_reader_would_find_in_a_file_is_refused(tmp_path, run):
+    """Two archives in one, a pickle in front, and compressed content."""
+    harmless, evil = b'\x80\x02}.', name('os', 'getcwd') + b')R.'
+    twice = tmp_path / 'twice.pth'
+    write_archive(twice, harmless)
+    with pytest.warns(UserWarning, match='Duplicate name'):
+        with zipfile.ZipFile(twice, 'a') as archive:
+            archive.writestr('archive/data.pkl', evil)
+    front = tmp_path / 'front.pth'
+    write_archive(front, harmless)
+    front.write_bytes(evil + front.read_bytes())
+    write_archive(
+        tmp_path / 'small.pth', harmless, compression=zipfile.ZIP_DEFLATED
+    )
+    for file, outcome in read_all(tmp_path, run).items():
+        assert outcome.startswith('refused '), (file, outcome)
+
+
+@pytest.mark.parametrize(
+    'count', (400, pytest.param(10_000, marks=pytest.mark.slow))
+)
+def test_mutated_files_are_refused_or_data(saved, run, count):
+    """Nothing crashes, is executed, or takes memory without an end."""
+    folder = saved.parents[1] / 'seeds'
+    folder.mkdir()
+    torch.save(load_checkpoint(saved), folder / 'saved.pth')
+    torch.save(kinds_of_data(), folder / 'kinds.pth')
+    dump([kinds_of_data()], folder / 'out.pkl')
+    torch.save(
+        kinds_of_data(),
+        folder / 'old.pkl',
+        _use_new_zipfile_serialization=False,
+    )
+    write_archive(
+        folder / 'attacks.pth',
+        b'\x80\x02('
+        + b''.join(x for x in ATTACKS.values() if len(x) < 10_000)
+        + b't.',
+    )
+    out = run(
+        *(sys.executable, Path(__file__).with_name('pickle_fuzz.py')),
+        *(count, count, *folder.iterdir()),
+        env=environment(),
+    )
+    outcomes = [line.split(maxsplit=2) for line in out.splitlines()[:-1]]
+    assert sum(int(times) for times, _, _ in outcomes) == count
+    # Some are whole still, and others hold what is no data.
+    assert {'read', 'refused'} == {kind for _, kind, _ in outcomes}
+    assert any(what.startswith('holds') for _, _, what in outcomes)
+
+
 def test_a_program_of_torchscript_is_refused(tmp_path):
     path = str(tmp_path / 'script.pth')
     torch.jit.script(torch.nn.Linear(2, 2)).save(path)
@@ -190,6 +493,12 @@ def test_the_test_tool_runs_code_of_a_checkpoint_only_if_told_to(saved):
     assert refused.returncode == 1
     assert 'only if you trust' in refused.stdout
     assert not trace.exists()
+    # Nor is what lies elsewhere fetched and read.
+    command[3] = 'https://localhost/evil.pth'
+    refused = subprocess.run(command, **options)
+    assert refused.returncode == 1
+    assert 'is no local file' in refused.stdout
+    command[3] = path
 
     trusted = subprocess.run([*command, '--trust'], **options)
     assert trusted.returncode == 0, trusted.stdout

@@ -12,9 +12,11 @@ from torch import nn
 pytest.importorskip('mmseg')
 
 from mmengine.config import Config  # noqa: E402
+from mmengine.hooks import Hook  # noqa: E402
 from mmengine.registry import MODELS  # noqa: E402
 from mmengine.runner import (  # noqa: E402
     Runner,
+    find_latest_checkpoint,
     turn_on_activation_checkpointing,
 )
 from mmseg.models.decode_heads import FCNHead  # noqa: E402
@@ -509,6 +511,46 @@ def run_config(segmentor_cfg, folder, **model_options):
             log_level='WARNING',
         )
     )
+
+
+class SpoilHook(Hook):
+    """Gives iteration 6 an image with a value that is not finite."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 5:
+            image = data_batch['inputs'][1].float()
+            image[0, 20, 30] = float('nan')
+            data_batch['inputs'][1] = image
+
+
+@pytest.mark.parametrize('on_device', (False, True))
+@pytest.mark.parametrize('source', ('decode_head', 'backbone'))
+def test_a_nan_is_told_with_its_iteration_and_saved_nowhere(
+    segmentor_cfg, tmp_path, monkeypatch, source, on_device
+):
+    """No hook of mmpaco takes part."""
+    if on_device:
+        # The guard does not wait for a device that it is told of here.
+        monkeypatch.setattr(torch.Tensor, 'is_cpu', False)
+    cfg = run_config(segmentor_cfg, tmp_path)
+    if source == 'backbone':
+        cfg.model.type = 'EncoderDecoder'
+        cfg.model.auxiliary_head[1].update(
+            source=source, in_channels=64, channels=16
+        )
+    cfg.train_cfg.max_iters = 7
+    cfg.default_hooks.checkpoint.interval = 1
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(SpoilHook())
+    with pytest.raises(RuntimeError, match='GPaCoAuxHead: .* iteration 6'):
+        runner.train()
+    last = find_latest_checkpoint(cfg.work_dir)
+    assert last.endswith('iter_5.pth')
+    assert not (tmp_path / 'work_dir' / 'iter_6.pth').exists()
+    saved = torch.load(last, map_location='cpu', weights_only=False)
+    for states in (saved['state_dict'], saved['ema_state_dict']):
+        for name, value in states.items():
+            assert value.isfinite().all(), name
 
 
 def predict(cfg, state_dict):

@@ -3,6 +3,7 @@ import sys
 
 from mmpaco.engine.class_accuracy import class_accuracy, read_results
 from mmpaco.engine.pictures import plot_class_values
+from mmpaco.engine.tool_arguments import add_trust
 from mmpaco.engine.training_counts import training_counts
 
 
@@ -31,6 +32,7 @@ def parse_args() -> argparse.Namespace:
         help='few-shot classes have fewer, many-shot classes more training '
         'images (default: 20 100)',
     )
+    add_trust(parser, 'a pickle')
     args = parser.parse_args()
     for result in args.results:
         if '=' not in result:
@@ -45,7 +47,9 @@ def main() -> None:
     try:
         for result in args.results:
             name, path = result.split('=', 1)
-            accuracy = class_accuracy(read_results(path), len(counts))
+            accuracy = class_accuracy(
+                read_results(path, args.trust), len(counts)
+            )
             methods.setdefault(name, []).append((counts, accuracy))
     except (OSError, ValueError) as error:
         sys.exit(str(error))

@@ -1,0 +1,79 @@
+"""What a model holds of its training set: the queue and the class prior."""
+
+from collections.abc import Iterator
+from typing import Any, Union
+
+from mmengine.model import BaseAveragedModel, is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from mmpaco.losses import ClassPrior
+
+from .embedding_queue import EmbeddingQueue
+
+DataState = Union[EmbeddingQueue, ClassPrior]
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Give the model that DDP or its like holds, or the model itself.
+
+    Args:
+        model (nn.Module): The model of a runner.
+
+    Returns:
+        nn.Module: The model of the config.
+    """
+    if is_model_wrapper(model):
+        model = model.get_submodule('module')
+    return model
+
+
+def share_with_averages(runner: Runner) -> None:
+    """Give the averaged copies of a model its own queue and class prior.
+
+    Rows of a queue must not be averaged, and a copy must not bring those of a
+    checkpoint back.
+
+    Args:
+        runner (Runner): The runner, whose ``EMAHook`` has made its copy.
+    """
+    model = unwrapped(runner.model)
+    for hook in runner.hooks:
+        averaged = getattr(hook, 'ema_model', None)
+        if not isinstance(averaged, BaseAveragedModel):
+            continue
+        for name, module in data_states(model):
+            parent, _, child = f'module.{name}'.rpartition('.')
+            setattr(averaged.get_submodule(parent), child, module)
+
+
+def leave_out(checkpoint: dict[str, Any], name: str, state: DataState) -> None:
+    """Let a checkpoint that is going to be loaded not change a state.
+
+    Args:
+        checkpoint (dict): The checkpoint, with or without averaged weights.
+        name (str): Name of the queue or class prior in the model.
+        state (DataState): It.
+    """
+    model_state = checkpoint.get('state_dict', checkpoint)
+    averages = checkpoint.get('ema_state_dict', {})
+    for key, value in state.state_dict(prefix=f'{name}.').items():
+        # Of a model that DDP held, names begin like those of an average.
+        for states in (model_state, averages):
+            for theirs in (key, f'module.{key}'):
+                if theirs in states:
+                    states[theirs] = value.clone()
+
+
+def data_states(model: nn.Module) -> Iterator[tuple[str, DataState]]:
+    """Find the queues and class priors of a model.
+
+    Args:
+        model (nn.Module): The model.
+
+    Yields:
+        tuple[str, DataState]: The name and the module.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, (EmbeddingQueue, ClassPrior)):
+            yield name, module
