@@ -168,3 +168,24 @@ def test_wrapper_and_unlabelled_dataset_are_refused(mnist, tmp_path):
 def test_empty_dataset_is_refused(mnist):
     with pytest.raises(ValueError, match='empty'):
         LongTailedDataset(DATASETS.build(mnist).get_subset([]))
+
+
+def test_the_subset_has_the_pipeline_of_its_dataset(mnist, monkeypatch):
+    """Whatever mmengine 0.10.7 keeps of the parts that it copied before."""
+    from mmengine.dataset import BaseDataset
+
+    steps = [dict(type='PackInputs'), dict(type='PackInputs')]
+    whole = DATASETS.build(dict(mnist, pipeline=steps))
+    copied_before = {id(x): 'another' for x in whole.pipeline.transforms}
+    defaults = BaseDataset._copy_without_annotation.__defaults__
+    if defaults != (None,):
+        monkeypatch.setattr(
+            BaseDataset._copy_without_annotation,
+            '__defaults__',
+            (copied_before,),
+        )
+    dataset = LongTailedDataset(whole)
+    assert len(dataset) < len(whole) == 4000
+    transforms = dataset.dataset.pipeline.transforms
+    assert [type(x).__name__ for x in transforms] == ['PackInputs'] * 2
+    assert transforms[0] is not whole.pipeline.transforms[0]

@@ -202,7 +202,7 @@ def main():
     for _ in range(int(count)):
         content, write = draw.choice(parts)
         new = write(mutate(content, draw.choice(parts)[0], draw))
-        if draw.random() < 0.1:
+        if new and draw.random() < 0.1:
             # The container itself.
             new = bytearray(new)
             for _ in range(draw.choice((1, 4, 512))):

@@ -336,8 +336,9 @@ ATTACKS = {
     'storage of negative size': tensor(0, [1], [1], -4),
     'key of many tuples': b'})' + b'\x85' * 1_000_000 + b'Ns',
     'one string again and again': b'('
-    + (name('_codecs', 'encode') + text('a' * 10**6) + text('latin1'))
-    + (b'\x86q\x000q\x010' + b'h\x01h\x00R' * 100_000)
+    + (name('_codecs', 'encode') + b'q\x00')
+    + (text('a' * 10**6) + b'q\x01' + text('latin1') + b'q\x02')
+    + b'h\x00h\x01h\x02\x86R' * 100_000
     + b't',
     'size of tensors of tensors': name('torch', 'Size')
     + (b'(' + text('a') + b't\x85R'),

@@ -104,6 +104,10 @@ class LongTailedDataset:
         if isinstance(dataset, dict):
             lazy_init = dataset.get('lazy_init', False)
             dataset = DATASETS.build(dataset)
+        elif isinstance(dataset, BaseDataset):
+            # Not by get_subset: in mmengine 0.10.7 its copy of a pipeline may
+            # get a part of another one, that was at the same address before.
+            dataset = copy.deepcopy(dataset)
         if not isinstance(dataset, BaseDataset):
             raise TypeError(
                 'LongTailedDataset takes a dataset that has its '
@@ -137,7 +141,7 @@ class LongTailedDataset:
         if self._fully_initialized:
             return
         self.dataset.full_init()
-        self.dataset = self.dataset.get_subset(self._draw())
+        self.dataset.get_subset_(self._draw())
         self._fully_initialized = True
 
     def _draw(self) -> list[int]:
