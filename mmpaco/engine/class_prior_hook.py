@@ -45,6 +45,7 @@ class ClassPriorHook(Hook):
         """
         share_with_averages(runner)
         dataset = runner.train_dataloader.dataset
+        module: Any
         for module in unwrapped(runner.model).modules():
             if not hasattr(module, 'set_class_counts'):
                 continue

@@ -165,7 +165,8 @@ def _dtype(code: Any, align: Any = False, copy: Any = True) -> np.dtype[Any]:
     if not re.fullmatch('[biufc][0-9]{1,2}', code):
         raise RefusedPickle(f'numpy.dtype({code!r})')
     # A copy, since its byte order may be set.
-    return np.dtype(code, False, True)  # type: ignore[call-overload]
+    made: np.dtype[Any] = np.dtype(code, False, True)
+    return made
 
 
 def _set_dtype(dtype: Any, state: Any) -> None:

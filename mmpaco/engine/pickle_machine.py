@@ -38,8 +38,10 @@ class RefusedPickle(pickle.UnpicklingError):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(f'{name} is refused')
-        self.name = name
+        # It may have been written to be seen on a terminal.
+        name = name if name.isprintable() else ascii(name)
+        self.name = name if len(name) < 80 else f'{name[:76]}...'
+        super().__init__(f'{self.name} is refused')
 
 
 class Known(NamedTuple):

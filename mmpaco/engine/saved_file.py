@@ -107,7 +107,7 @@ def _read_archive(file: BinaryIO, size: int) -> Any:
             numbers = bytearray(archive.read(f'{root}data/{key}'))
             expect(len(numbers) == num_bytes, 'a storage')
             if not numbers:
-                return torch.UntypedStorage(0)
+                return _memory(0)
             return torch.frombuffer(
                 numbers, dtype=torch.uint8
             ).untyped_storage()
@@ -128,7 +128,7 @@ def _read_stream(file: BinaryIO, size: int) -> Any:
         nonlocal left
         left -= num_bytes
         expect(left >= 0, 'a storage')
-        return torch.UntypedStorage(num_bytes)
+        return _memory(num_bytes)
 
     storages = _Storages(take)
     content = _DATA.read(file, size, storages)
@@ -145,6 +145,10 @@ def _read_stream(file: BinaryIO, size: int) -> Any:
         if read:
             numbers.copy_(torch.frombuffer(bytearray(read), dtype=torch.uint8))
     return content
+
+
+def _memory(num_bytes: int) -> torch.UntypedStorage:
+    return torch.empty(num_bytes, dtype=torch.uint8).untyped_storage()
 
 
 def _check_order(is_mine: bool) -> None:

@@ -54,7 +54,7 @@ def step(momentum, gather):
             type='mmpaco.GPaCoHead', num_classes=3, in_channels=4,
             class_prior=False, queue_length=50, gather=gather,
             projector=dict(out_channels=channels))))
-    runner = SimpleNamespace(model=model)
+    runner = SimpleNamespace(model=model, hooks=[], iter=0)
     hook = PaCoQueueHook()
     hook.before_train(runner)
     samples = [DataSample().set_gt_label(i % 3) for i in range(images)]
@@ -107,10 +107,9 @@ def cost(ranks, images=32, channels=128, size=224, parameters=25.6e6):
             ranks * images * anchor,
         ),
         '`gather=True`': (
-            # Sizes, rows and classes forward; rows backward; one flag.
+            # Sizes, rows and classes forward; rows backward.
             others * (8 + 2 * images * (anchor + 8))
-            + 2 * others * 2 * images * anchor
-            + 2 * others / ranks * 4,
+            + 2 * others * 2 * images * anchor,
             ranks * 2 * images * anchor,
         ),
         "PaCo's shuffle": (

@@ -397,6 +397,17 @@ def test_what_reading_must_not_do_is_refused(tmp_path, run):
         assert '--trust' in outcome
 
 
+def test_a_name_that_a_file_makes_up_is_told_on_one_line(tmp_path):
+    path = tmp_path / 'evil.pkl'
+    path.write_bytes(
+        b'\x80\x04' + text('a\x1b[2J\n' * 99) + text('b') + b'\x93.'
+    )
+    with pytest.raises(ValueError, match='--trust') as error:
+        load_pickle(path)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 400 + len(str(path))
+
+
 def test_what_another_reader_would_find_in_a_file_is_refused(tmp_path, run):
     """Two archives in one, a pickle in front, and compressed content."""
     harmless, evil = b'\x80\x02}.', name('os', 'getcwd') + b')R.'
