@@ -87,6 +87,7 @@ if __name__ == '__main__':
             'Topic :: Scientific/Engineering :: Artificial Intelligence',
         ],
         packages=find_packages(include=['mmpaco', 'mmpaco.*']),
+        package_data={'mmpaco': ['py.typed']},
         python_requires='>=3.9',
         # Two families of distributions own the same import names, so none
         # of them is a dependency: the user picks one with an extra.
@@ -114,7 +115,7 @@ if __name__ == '__main__':
                 'regex',
             ],
             'quickstart': ['matplotlib', 'mlxtend>=0.23.4', 'rich'],
-            'tests': ['hypothesis>=6.100', 'pytest>=7.4'],
+            'tests': ['hypothesis>=6.100', 'pytest>=7.4', 'pytest-xdist>=3.5'],
             'lint': ['mypy', 'ruff'],
         },
         cmdclass={'build_py': BuildWithMim},

@@ -10,6 +10,7 @@ imports none of them and reads the metadata of the environment instead.
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 import warnings
@@ -150,8 +151,9 @@ def _raise_mixture(stack: Stack) -> None:
     )
 
 
+@functools.cache
 def check_stack() -> Stack:
-    """Check that the installed stack can carry mmpaco.
+    """Check, once in a process, that the installed stack can carry mmpaco.
 
     A version newer than those mmpaco was tested with is a warning, never an
     error. mmpretrain and mmseg may each be absent; :func:`require` asks for
@@ -275,16 +277,20 @@ def stock_tool(scope: str, name: str) -> Path:
     stack = require(scope)
     spec = util.find_spec(scope)
     folders = spec.submodule_search_locations if spec is not None else None
-    for folder in folders or ():
-        tool = Path(folder) / '.mim' / 'tools' / f'{name}.py'
+    # Beside the package: in the checkout of an editable install.
+    candidates = [
+        place / 'tools' / f'{name}.py'
+        for folder in map(Path, folders or ())
+        for place in (folder / '.mim', folder.parent)
+    ]
+    for tool in candidates:
         if tool.is_file():
             return tool
     distribution = _FAMILIES[stack.family][scope].name
     version = stack.versions[distribution]
     raise ImportError(
         f'{distribution} {version} is installed without its tool {name}.py '
-        f'(looked for .mim/tools/{name}.py in {list(folders or ())}); an '
-        'editable install leaves it out. Run\n  pip install '
+        f'(looked for {", ".join(map(str, candidates))}). Run\n  pip install '
         f'--force-reinstall --no-deps "{distribution}=={version}"'
     )
 

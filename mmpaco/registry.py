@@ -1,65 +1,57 @@
 """Child registries of mmengine's, in the scope 'mmpaco'.
 
 In a config every type is written ``'mmpaco.X'``; it resolves from any scope,
-because mmengine imports this module and then the rooms named below. A room
-whose host package is not installed is left out.
+because mmengine imports this module and then the rooms named below, those of
+the kind that is looked up. A room whose host package is not installed is left
+out.
 """
 
 from importlib.util import find_spec
 
 from mmpaco.compat import check_stack
-
-# Before the first import of a stack that may be a broken mixture.
-check_stack()
-
-from mmengine import registry as root  # noqa: E402
-
-from mmpaco.losses import (  # noqa: E402
+from mmpaco.losses import (
     BalancedSoftmaxLoss,
     MultiTaskLoss,
     PaCoLoss,
     SupConLoss,
 )
 
-_LOCATIONS = ['mmpaco.engine'] + [
-    room
-    for host, room in (('mmpretrain', 'mmpaco.cls'), ('mmseg', 'mmpaco.seg'))
-    if find_spec(host) is not None
-]
+# Before the first import of a stack that may be a broken mixture.
+check_stack()
+
+from mmengine import registry as root  # noqa: E402
+
+_HOSTS = {'cls': 'mmpretrain', 'seg': 'mmseg'}
 
 
-def _child(parent: root.Registry, *locations: str) -> root.Registry:
+def _child(parent: root.Registry, *rooms: str) -> root.Registry:
     return root.Registry(
         parent.name,
         parent=parent,
         scope='mmpaco',
-        locations=[*_LOCATIONS, *locations],
+        locations=[
+            f'mmpaco.{room}'
+            for room in rooms
+            if find_spec(_HOSTS.get(room.split('.')[0], 'mmengine'))
+        ],
     )
 
 
-MODELS = _child(root.MODELS)
-MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS)
-# Apart from the rooms, since the datasets of some versions of mmpretrain and
-# mmseg print when they are imported: looking up a loss or a head should not.
+MODELS = _child(root.MODELS, 'cls.models', 'seg.models')
+MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS, 'runner.cpu_ddp')
+# mmpretrain and mmseg print when their datasets are imported: looking up a
+# head or a hook does not.
 DATASETS = _child(
     root.DATASETS,
-    *(
-        datasets
-        for room, datasets in (
-            ('mmpaco.cls', 'mmpaco.cls.datasets.image_list'),
-            ('mmpaco.cls', 'mmpaco.cls.datasets.cifar_lt'),
-            ('mmpaco.seg', 'mmpaco.seg.datasets'),
-        )
-        if room in _LOCATIONS
-    ),
+    'cls.datasets.cifar_lt',
+    'cls.datasets.image_list',
+    'cls.datasets.inaturalist',
+    'cls.datasets.long_tailed',
+    'seg.datasets',
 )
-# These, too, import mmpretrain's datasets.
-TRANSFORMS = _child(
-    root.TRANSFORMS,
-    *(['mmpaco.cls.transforms'] if 'mmpaco.cls' in _LOCATIONS else ()),
-)
-HOOKS = _child(root.HOOKS)
-METRICS = _child(root.METRICS)
+TRANSFORMS = _child(root.TRANSFORMS, 'cls.datasets.transforms')
+HOOKS = _child(root.HOOKS, 'engine.hooks')
+METRICS = _child(root.METRICS, 'cls.evaluation', 'seg.evaluation')
 
 # The losses know torch alone, so they are named here.
 for _loss in (PaCoLoss, BalancedSoftmaxLoss, SupConLoss, MultiTaskLoss):

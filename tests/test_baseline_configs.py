@@ -2,11 +2,8 @@
 
 import pytest
 import torch
-
-pytest.importorskip('mmpretrain')
-
-from mmengine.registry import init_default_scope  # noqa: E402
-from small_cls import (  # noqa: E402
+from mmengine.registry import init_default_scope
+from support.small_cls import (
     NAMES,
     build,
     data_of,

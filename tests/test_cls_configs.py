@@ -8,16 +8,13 @@ import re
 
 import pytest
 import torch
-
-pytest.importorskip('mmpretrain')
-
-from mmengine.config import Config  # noqa: E402
-from mmengine.registry import (  # noqa: E402
+from mmengine.config import Config
+from mmengine.registry import (
     PARAM_SCHEDULERS,
     init_default_scope,
 )
-from released_settings import DATA, RUNS  # noqa: E402
-from small_cls import (  # noqa: E402
+from support.released_settings import DATA, RUNS
+from support.small_cls import (
     CONFIGS,
     NAMES,
     build,

@@ -8,12 +8,9 @@ import math
 
 import pytest
 import torch
-
-pytest.importorskip('mmpretrain')
-
-from mmengine.registry import init_default_scope  # noqa: E402
-from released_settings import DATA  # noqa: E402
-from small_cls import (  # noqa: E402
+from mmengine.registry import init_default_scope
+from support.released_settings import DATA
+from support.small_cls import (
     CONFIGS,
     NAMES,
     believe,

@@ -6,13 +6,12 @@ Python of a subprocess sees.
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 from mmpaco.compat import require, stock_tool
 
-ROOT = Path(__file__).resolve().parents[1]
 ONEDL = {
     'torch': '2.14.1',
     'onedl-mmengine': '0.10.12',
@@ -226,6 +225,17 @@ def test_a_stock_tool_is_found_without_importing_its_package(
     assert output == f'RESULT {tools / "train.py"}\n'
 
 
+def test_the_tools_of_an_editable_install_lie_beside_the_package(
+    evaluate, tmp_path
+):
+    (tmp_path / 'mmseg').mkdir()
+    (tmp_path / 'mmseg' / '__init__.py').touch()
+    (tmp_path / 'tools').mkdir()
+    (tmp_path / 'tools' / 'test.py').touch()
+    output = evaluate(ONEDL, "stock_tool('mmseg', 'test')")
+    assert output == f'RESULT {tmp_path / "tools" / "test.py"}\n'
+
+
 def test_an_install_without_tools_is_told_to_install_again(evaluate, tmp_path):
     (tmp_path / 'mmseg').mkdir()
     (tmp_path / 'mmseg' / '__init__.py').touch()
@@ -241,6 +251,15 @@ def test_an_unknown_package_is_refused_with_the_two_known_ones():
         require('mmdet')
     with pytest.raises(ValueError, match="but got 'mmdet'"):
         stock_tool('mmdet', 'train')
+
+
+def test_a_stack_is_checked_once_in_a_process(evaluate):
+    output = evaluate(
+        {**ONEDL, 'onedl-mmcv': '9.9.9'},
+        "[check_stack().family, require('mmseg').family, "
+        "require('mmpretrain').family]",
+    )
+    assert output.count('WARNING') == 1
 
 
 def test_the_module_prints_the_stack_of_this_environment():

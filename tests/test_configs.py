@@ -1,19 +1,15 @@
 """Every classification config is built and trained on real images."""
 
 import re
-from pathlib import Path
 
 import pytest
+from mmengine.runner import Runner
+from support.paths import CONFIGS
 
-pytest.importorskip('mmpretrain')
-
-from mmengine.runner import Runner  # noqa: E402
-
-CONFIGS = Path(__file__).parents[1] / 'configs'
 SHIPPED = sorted(
     str(path.relative_to(CONFIGS))
     for path in CONFIGS.rglob('*mnist*-lt.py')
-    # tests/cls/test_baselines.py trains one stage after the other.
+    # tests/cls/models/test_baselines.py trains one stage after the other.
     if '_base_' not in path.parts and 'supcon-stage' not in path.name
 )
 

@@ -7,17 +7,15 @@ import re
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
+from support.paths import CONFIGS, ROOT
 
-modelindex = pytest.importorskip('modelindex.load_model_index')
-
-from mmengine.config import Config  # noqa: E402
-
-ROOT = Path(__file__).resolve().parents[1]
 KINDS = ('gpaco', 'paco', 'baselines')
 
 
 @pytest.fixture(scope='module')
 def index():
+    modelindex = pytest.importorskip('modelindex.load_model_index')
     return modelindex.load(str(ROOT / 'model-index.yml'))
 
 
@@ -40,7 +38,7 @@ def test_every_config_is_in_a_metafile_and_the_other_way_round(models):
     assert set(named) == {
         path.relative_to(ROOT).as_posix()
         for kind in KINDS
-        for path in (ROOT / 'configs' / kind).glob('*.py')
+        for path in (CONFIGS / kind).glob('*.py')
     }
     names = [model.name for model in models]
     assert len(names) == len(set(names))
@@ -66,7 +64,7 @@ def test_batch_and_length_are_those_of_the_config(models):
 def table_rows(kind):
     """The figures beside each config in the README of a folder."""
     rows = {}
-    text = (ROOT / 'configs' / kind / 'README.md').read_text(encoding='utf-8')
+    text = (CONFIGS / kind / 'README.md').read_text(encoding='utf-8')
     header = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip('|').split('|')]

@@ -8,10 +8,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 import mmpaco
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope='module')
@@ -39,15 +38,17 @@ def sources(pattern):
 
 def test_a_wheel_holds_all_modules_configs_tools_and_the_index(wheel):
     names = set(wheel.namelist())
-    assert sources('mmpaco/**/*.py') <= names
+    assert sources('mmpaco/**/*.py') | {'mmpaco/py.typed'} <= names
     shipped = sources('configs/**/*.py') | sources('configs/**/*.yml')
     shipped |= sources('tools/**/*.py') | sources('tools/**/*.sh')
     shipped.add('model-index.yml')
     assert {f'mmpaco/.mim/{name}' for name in shipped} <= names
 
 
-def test_a_wheel_holds_neither_tests_nor_caches(wheel):
+def test_a_wheel_holds_neither_tests_nor_projects_nor_caches(wheel):
+    theirs = {path.name for path in ROOT.glob('projects/**/*.py')}
     for name in wheel.namelist():
+        assert name.rsplit('/', 1)[-1] not in theirs
         assert name.startswith(('mmpaco/', f'mmpaco-{mmpaco.__version__}'))
         assert '__pycache__' not in name and '/tests/' not in name
 

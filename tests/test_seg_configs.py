@@ -13,25 +13,23 @@ import cv2
 import numpy as np
 import pytest
 import torch
-
-pytest.importorskip('mmseg')
-
-from mmengine.config import Config  # noqa: E402
-from mmengine.model import revert_sync_batchnorm  # noqa: E402
-from mmengine.registry import (  # noqa: E402
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import (
     OPTIM_WRAPPER_CONSTRUCTORS,
     PARAM_SCHEDULERS,
     init_default_scope,
 )
-from mmengine.structures import PixelData  # noqa: E402
-from mmseg.apis import (  # noqa: E402
+from mmengine.structures import PixelData
+from mmseg.apis import (
     MMSegInferencer,
     inference_model,
     init_model,
 )
-from mmseg.registry import DATASETS, MODELS, TRANSFORMS  # noqa: E402
-from mmseg.structures import SegDataSample  # noqa: E402
-from small_seg import (  # noqa: E402
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+from mmseg.structures import SegDataSample
+from support.paths import DOCS, ROOT
+from support.small_seg import (
     CONFIGS,
     DATA,
     RATIOS,
@@ -42,9 +40,8 @@ from small_seg import (  # noqa: E402
     small_options,
 )
 
-from mmpaco.compat import stock_tool  # noqa: E402
+from mmpaco.compat import stock_tool
 
-ROOT = Path(__file__).resolve().parents[1]
 STOCK = stock_tool('mmseg', 'train').parents[1] / 'configs'
 NAMES = sorted(
     path.stem
@@ -467,7 +464,7 @@ def test_a_missing_annotation_is_told_with_its_file(data, tmp_path):
 
 # The deltas of the docs, on configs of mmseg itself.
 
-GUIDE = ROOT / 'docs/segmentation.md'
+GUIDE = DOCS / 'segmentation.md'
 USERS = {
     'pspnet/pspnet_r50-d8_4xb4-80k_ade20k-512x512': 'one',
     'upernet/upernet_r50_4xb4-80k_ade20k-512x512': 'one',

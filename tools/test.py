@@ -2,8 +2,8 @@
 
 import argparse
 
-from mmpaco.engine.stock_tools import run_stock_tool
-from mmpaco.engine.tool_arguments import add_trust
+from mmpaco.runner.stock_tools import run_stock_tool
+from mmpaco.runner.tool_arguments import add_trust
 
 
 def main() -> None:

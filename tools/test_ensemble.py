@@ -3,8 +3,8 @@ import sys
 
 from mmengine.fileio import dump
 
-from mmpaco.cls.ensemble import evaluate_ensemble
-from mmpaco.engine.tool_arguments import add_members, add_trust, pairs
+from mmpaco.analysis.ensemble import evaluate_ensemble
+from mmpaco.runner.tool_arguments import add_members, add_trust, pairs
 
 
 def parse_args() -> argparse.Namespace:

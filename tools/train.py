@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmpaco.engine.stock_tools import run_stock_tool
+from mmpaco.runner.stock_tools import run_stock_tool
 
 
 def main() -> None:

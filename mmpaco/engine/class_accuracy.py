@@ -1,86 +1,86 @@
-"""Accuracy of each class, from the results of a test."""
+"""Accuracy of each class, and its mean over groups of classes."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-from mmpaco.files import PathLike
-
-from .checkpoint import load_pickle
-
-__all__ = ['class_accuracy', 'read_results']
+Array = np.ndarray
 
 
-def read_results(path: PathLike, trust: bool = False) -> list[dict[str, Any]]:
-    """Read what ``tools/test.py --out FILE.pkl`` wrote.
+class ClassCounts(NamedTuple):
+    """Predictions counted by class.
 
     Args:
-        path (str | PathLike): A file of predictions.
-        trust (bool): As in ``load_pickle``. Defaults to False.
-
-    Returns:
-        list[dict]: A dict for each test image, with its ``gt_label`` and its
-        ``pred_label`` or ``pred_score``.
-
-    Raises:
-        ValueError: If the file is refused or holds something else.
+        correct (np.ndarray): Right predictions, int64 of shape (C, ).
+        total (np.ndarray): Images, int64 of shape (C, ).
     """
-    results = load_pickle(path, trust)
-    if (
-        not isinstance(results, list)
-        or not results
-        or not all(
-            isinstance(x, dict)
-            and 'gt_label' in x
-            and ('pred_label' in x or 'pred_score' in x)
-            for x in results
-        )
-    ):
-        raise ValueError(
-            f'{path} holds no predictions with gt_label and pred_label; write '
-            'them with tools/test.py CONFIG CHECKPOINT --out FILE.pkl '
-            '(without --out-item metrics)'
-        )
-    return results
+
+    correct: 'Array[Any, Any]'
+    total: 'Array[Any, Any]'
+
+    @property
+    def accuracy(self) -> 'Array[Any, Any]':
+        """Percent of shape (C, ); nan for a class without an image."""
+        shares = 100.0 * self.correct / np.maximum(self.total, 1)
+        return np.where(self.total > 0, shares, np.nan)
 
 
-def class_accuracy(
-    results: Sequence[dict[str, Any]], num_classes: int
-) -> 'np.ndarray[Any, Any]':
-    """Compute the accuracy of each class.
+def count_predictions(
+    labels: 'Array[Any, Any]', predicted: 'Array[Any, Any]', num_classes: int
+) -> ClassCounts:
+    """Count images and right predictions of each class.
 
     Args:
-        results (Sequence[dict]): As from :func:`read_results`.
+        labels (np.ndarray): True classes, integers of shape (N, ).
+        predicted (np.ndarray): Predicted classes, integers of shape (N, ).
         num_classes (int): The class count C.
 
     Returns:
-        np.ndarray: Percentages of shape (C, ); nan where there is no test
-        image of the class.
+        ClassCounts: The counts.
 
     Raises:
-        ValueError: If a label is outside of [0, C).
+        ValueError: If a label is outside of [0, C), the classes of the
+            training set.
     """
-    labels, predicted = (
-        np.array([int(torch.as_tensor(x)) for x in column], dtype=np.int64)
-        for column in zip(
-            *(
-                (
-                    x['gt_label'],
-                    x['pred_label']
-                    if 'pred_label' in x
-                    else torch.as_tensor(x['pred_score']).argmax(),
-                )
-                for x in results
-            )
-        )
-    )
-    if labels.min() < 0 or labels.max() >= num_classes:
+    if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(
             f'labels must lie in [0, {num_classes}), the classes of the '
             f'training set, but got {labels.min()} to {labels.max()}'
         )
-    right = np.bincount(labels[labels == predicted], minlength=num_classes)
-    total = np.bincount(labels, minlength=num_classes)
-    return np.where(total > 0, 100.0 * right / np.maximum(total, 1), np.nan)
+    return ClassCounts(
+        np.bincount(labels[labels == predicted], minlength=num_classes),
+        np.bincount(labels, minlength=num_classes),
+    )
+
+
+def shot_accuracy(
+    counts: ClassCounts,
+    class_counts: 'Array[Any, Any]',
+    many_shot: int,
+    few_shot: int,
+) -> dict[str, float]:
+    """Average the accuracy over the classes of each group.
+
+    Args:
+        counts (ClassCounts): The predictions, by class.
+        class_counts (np.ndarray): Training images per class, shape (C, ).
+        many_shot (int): Classes with more training images are many-shot.
+        few_shot (int): Classes with fewer training images are few-shot.
+
+    Returns:
+        dict[str, float]: Percent for 'many', 'medium', 'few' and 'all'.
+        Classes without an evaluated image are left out, and so is a group
+        without classes.
+    """
+    evaluated = counts.total > 0
+    groups = {
+        'many': class_counts > many_shot,
+        'medium': (class_counts >= few_shot) & (class_counts <= many_shot),
+        'few': class_counts < few_shot,
+        'all': np.ones_like(evaluated),
+    }
+    return {
+        name: float(counts.accuracy[members & evaluated].mean())
+        for name, members in groups.items()
+        if (members & evaluated).any()
+    }

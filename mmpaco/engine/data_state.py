@@ -8,8 +8,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmpaco.losses import ClassPrior
-
-from .embedding_queue import EmbeddingQueue
+from mmpaco.losses.embedding_queue import EmbeddingQueue
 
 DataState = Union[EmbeddingQueue, ClassPrior]
 

@@ -1,14 +1,13 @@
 """Which checkpoints of a run are whole."""
 
+import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from mmpaco.files import PathLike
-
-from .saved_file import open_archive
+from mmpaco.files import PathLike, open_archive
 
 NOTE = 'last_checkpoint'
 _TEMPLATES = ('epoch_{}.pth', 'iter_{}.pth')
@@ -52,54 +51,112 @@ def noted_checkpoint(work_dir: PathLike) -> Optional[str]:
     return text if text.isprintable() else ''
 
 
-def templates_of(noted: Optional[str], *templates: str) -> list[str]:
-    """Give the templates by which a run may have named its checkpoints.
+class Names:
+    """The names that the checkpoints of a run may have.
 
     Args:
-        noted (str, optional): From :func:`noted_checkpoint`.
-        *templates (str): Those of its hooks, as in ``'epoch_{}.pth'``.
+        noted (str, optional): From :func:`noted_checkpoint`: one like it,
+            with another number, is one, too.
+        templates (Iterable[str]): Those of the run, as ``'epoch_{}.pth'``;
+            mmengine's own are added.
+    """
+
+    def __init__(
+        self, noted: Optional[str], templates: Iterable[str] = ()
+    ) -> None:
+        name = Path(noted or '').name
+        # The last number of a name counts epochs or iterations. A note that
+        # was cut names a folder, which has no suffix.
+        theirs = re.sub(r'\d+(?!.*\d)', '{}', name) if '.' in name else ''
+        known = dict.fromkeys((*templates, *_TEMPLATES, theirs))
+        self.templates = [x for x in known if '{' in x]
+        self._patterns = [
+            re.compile(
+                r'[ _]*(\d[\d,_]*)'.join(
+                    map(re.escape, re.split(r'\{[^{}]*\}', template))
+                )
+            )
+            for template in self.templates
+        ]
+        #: The number of the noted one, if it is one.
+        self.noted = self.number(name)
+
+    def number(self, name: str) -> Optional[int]:
+        """Give the epoch or iteration that a name tells.
+
+        Args:
+            name (str): Name of a file.
+
+        Returns:
+            int | None: The number; None if it names no checkpoint.
+        """
+        for pattern in self._patterns:
+            found = pattern.fullmatch(name)
+            if found is not None and found.groups():
+                return int(re.sub('[,_]', '', found[1]))
+        return None
+
+
+class _Found(NamedTuple):
+    path: Path
+    number: int
+    time: int
+
+
+def find_checkpoints(folder: PathLike, names: Names) -> list[Path]:
+    """Find the checkpoints of a run, the one to resume from first.
+
+    That is the one of the highest number that is not above that of the note:
+    files that were copied have any time, and those of a longer run before it
+    any number. Else it is the one that was written last.
+
+    Args:
+        folder (str | PathLike): Where to look. What cannot be read is not
+            seen.
+        names (Names): Their names.
 
     Returns:
-        list[str]: Those, mmengine's own, and that of the noted file.
+        list[Path]: The files.
     """
-    # The last number of a name counts epochs or iterations.
-    theirs = re.sub(r'\d+(?!.*\d)', '{}', Path(noted or '').name)
-    known = dict.fromkeys((*templates, *_TEMPLATES, theirs))
-    return [template for template in known if '{' in template]
+
+    def rank(found: _Found) -> tuple[int, int, int]:
+        if names.noted is not None and found.number <= names.noted:
+            return 1, found.number, found.time
+        return 0, found.time, found.number
+
+    return [
+        found.path for found in sorted(_scan(folder, names), key=rank)[::-1]
+    ]
+
+
+def _scan(folder: PathLike, names: Names) -> Iterator[_Found]:
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            number = names.number(entry.name)
+            with contextlib.suppress(OSError):
+                if number is not None and entry.is_file():
+                    yield _Found(
+                        Path(entry.path), number, entry.stat().st_mtime_ns
+                    )
 
 
 def newest_whole(
-    folders: Iterable[PathLike], templates: Iterable[str]
-) -> tuple[Optional[Path], list[Path]]:
-    """Find the checkpoint that was written last and is whole.
+    folders: Iterable[PathLike], names: Names
+) -> tuple[Optional[Path], int]:
+    """Find the checkpoint to resume from in the first folder that has one.
 
     Args:
         folders (Iterable[str | PathLike]): Where to look.
-        templates (Iterable[str]): As from :func:`templates_of`.
+        names (Names): The names of the run's checkpoints.
 
     Returns:
-        tuple[Path | None, list[Path]]: The checkpoint, if there is one, and
-        all files of such names, the last one first.
+        tuple[Path | None, int]: The checkpoint, if one is whole, and how many
+        files of such names were looked at.
     """
-    patterns = [
-        re.compile(
-            r'[ _]*\d[\d,_]*'.join(
-                map(re.escape, re.split(r'\{[^{}]*\}', template))
-            )
-        )
-        for template in templates
-    ]
-    times = {
-        Path(entry.path): entry.stat().st_mtime_ns
-        for folder in dict.fromkeys(map(os.path.abspath, folders))
-        if os.path.isdir(folder)
-        for entry in os.scandir(folder)
-        if entry.is_file()
-        and any(pattern.fullmatch(entry.name) for pattern in patterns)
-    }
-
-    def age(path: Path) -> tuple[int, int]:
-        return times[path], int(re.findall(r'\d+', path.stem)[-1])
-
-    found = sorted(times, key=age, reverse=True)
-    return next(filter(is_whole, found), None), found
+    looked = 0
+    for folder in dict.fromkeys(map(os.path.abspath, folders)):
+        for path in find_checkpoints(folder, names):
+            looked += 1
+            if is_whole(path):
+                return path, looked
+    return None, looked

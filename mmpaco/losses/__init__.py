@@ -3,18 +3,22 @@
 This room imports torch alone, so that the losses work in any PyTorch code.
 """
 
-from .balanced_softmax import BalancedSoftmaxLoss, balanced_softmax_loss
+from .balanced_softmax_loss import BalancedSoftmaxLoss, balanced_softmax_loss
 from .class_prior import ClassPrior, log_class_prior
+from .embedding_queue import EmbeddingQueue
 from .labels import check_labels
 from .multi_task_loss import MultiTaskLoss, effective_number_weights
 from .paco_loss import PaCoLoss, paco_loss
+from .projector import Projector
 from .supcon_loss import SupConLoss, supcon_loss
 
 __all__ = [
     'BalancedSoftmaxLoss',
     'ClassPrior',
+    'EmbeddingQueue',
     'MultiTaskLoss',
     'PaCoLoss',
+    'Projector',
     'SupConLoss',
     'balanced_softmax_loss',
     'check_labels',

@@ -1,5 +1,6 @@
 """The class prior of balanced softmax."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
@@ -147,6 +148,14 @@ class ClassPrior(nn.Module):
                     'the class prior has not been set; add '
                     "dict(type='mmpaco.ClassPriorHook') to custom_hooks, or "
                     'call set_class_counts before training'
+                )
+            if self.training and not self._is_set:
+                warnings.warn(
+                    'the class prior is that of the data of a checkpoint; to '
+                    'train on other data, add dict(type='
+                    "'mmpaco.ClassPriorHook') to custom_hooks, or call "
+                    'set_class_counts',
+                    stacklevel=2,
                 )
             self._is_known = True
         return self.class_counts

@@ -5,14 +5,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from mmengine.runner import Runner, find_latest_checkpoint
+from support import spoiling_neck  # noqa: F401
 
-pytest.importorskip('mmpretrain')
-
-import spoiling_neck  # noqa: E402, F401
-from mmengine.runner import Runner, find_latest_checkpoint  # noqa: E402
-
-from mmpaco.compat import stock_tool  # noqa: E402
-from mmpaco.engine import count_labels  # noqa: E402
+from mmpaco.compat import stock_tool
+from mmpaco.engine.class_counts import count_labels
 
 GPACO = 'gpaco/lenet5_mnist5k-lt.py'
 PACO = 'paco/lenet5_mnist5k-lt.py'
@@ -248,3 +245,11 @@ def test_stock_tools_train_and_test(run, dumped_config, tmp_path):
         cwd=tmp_path,
     )
     assert 'shot/few' in out and 'single-label/recall_classwise' in out
+
+
+def test_a_foreign_attribute_of_the_name_num_views_is_no_matter(mnist_config):
+    cfg = mnist_config(GPACO)
+    runner = Runner.from_cfg(cfg)
+    runner.model.backbone.num_views = 7
+    runner.train()
+    assert runner.epoch == 1

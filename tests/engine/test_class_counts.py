@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 from torch.utils.data import Subset
 
-from mmpaco.engine import count_labels
-from mmpaco.engine.class_counts import dataset_labels
-
-pytest.importorskip('mmpretrain')
+from mmpaco.engine.class_counts import count_labels, dataset_labels
 
 
 @pytest.fixture(scope='module')

@@ -18,7 +18,7 @@ import sys
 import torch
 import torch.distributed as dist
 
-from mmpaco.engine import EmbeddingQueue
+from mmpaco.losses import EmbeddingQueue
 from mmpaco.engine.distributed import (
     gather_rows, shuffle_rows, unshuffle_rows)
 

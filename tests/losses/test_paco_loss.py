@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_cases import (
+from support.loss_cases import (
     COUNTS,
     IMPLS,
     QUEUE,

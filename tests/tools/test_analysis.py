@@ -7,20 +7,16 @@ import pickle
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import pytest
 import torch
-from processes import environment
-from tiny import write_tiny
+from mmengine.config import Config
+from mmengine.runner import Runner
+from support.paths import TOOLS
+from support.processes import environment
+from support.tiny import write_tiny
 
-pytest.importorskip('mmpretrain')
-
-from mmengine.config import Config  # noqa: E402
-from mmengine.runner import Runner  # noqa: E402
-
-TOOLS = Path(__file__).parents[2] / 'tools'
 EVALUATOR = """
 test_evaluator = [
     dict(type='Accuracy', topk=(1, )),

@@ -5,27 +5,21 @@ out where two runs must be equal to the bit: the stack does not save the
 state of the random number generators.
 """
 
-import copy
 import random
 import signal
 import subprocess
 import sys
 import time
-import uuid
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
-from processes import environment
+from mmengine.config import Config
+from support.paths import TOOLS
+from support.processes import environment
+from support.resuming import train
 
-pytest.importorskip('mmpretrain')
-
-from mmengine.config import Config  # noqa: E402
-from mmengine.hooks import Hook  # noqa: E402
-from mmengine.runner import Runner  # noqa: E402
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 PACO = 'paco/lenet5_mnist5k-lt.py'
 # 16 batches of at most 64 of 988 images.
 ITERATIONS = 16
@@ -195,28 +189,6 @@ def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(
     )
 
 
-class StartHook(Hook):
-    """Notes where a training begins."""
-
-    def before_train(self, runner):
-        self.epoch = runner.epoch
-        self.state = copy.deepcopy(runner.model.state_dict())
-
-
-def train(config, work_dir, **options):
-    """Train in this process; return the runner and how it began."""
-    cfg = Config.fromfile(str(config))
-    cfg.work_dir = str(work_dir)
-    # Runners of one process and one second would share a logger.
-    cfg.experiment_name = uuid.uuid4().hex
-    cfg.merge_from_dict(options)
-    runner = Runner.from_cfg(cfg)
-    start = StartHook()
-    runner.register_hook(start)
-    runner.train()
-    return runner, start
-
-
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp('undisturbed')
@@ -278,129 +250,6 @@ def test_a_run_without_a_whole_checkpoint_is_refused_with_what_to_do(
         train(small_config(max_epochs=3), work_dir, resume=True)
     assert str(work_dir) in str(error.value)
     assert 'to begin again, train without --resume' in str(error.value)
-
-
-def zero(path):
-    """Put zeros where a power cut came before a block was written."""
-    size = path.stat().st_size
-    with path.open('r+b') as file:
-        file.seek(size // 2)
-        file.write(bytes(4096))
-
-
-def cut(path):
-    with path.open('r+b') as file:
-        file.truncate(path.stat().st_size // 2)
-
-
-def replace_by_folder(note):
-    note.unlink()
-    (note / 'content').mkdir(parents=True)
-
-
-# What is left of last_checkpoint and of the checkpoint that it names; the
-# epoch that is resumed.
-LEFT = {
-    'note of zero bytes': (lambda x: x.write_bytes(b''), None, 2),
-    'note of zeros': (lambda x: x.write_bytes(bytes(60)), None, 2),
-    'note of other bytes': (lambda x: x.write_bytes(b'\xff\xfe\x80'), None, 2),
-    'note that is missing': (Path.unlink, None, 2),
-    'note that is a folder': (replace_by_folder, None, 2),
-    'zeros in the middle': (None, zero, 1),
-    'cut short': (None, cut, 1),
-    'of zero bytes': (None, lambda x: x.write_bytes(b''), 1),
-    'gone': (None, Path.unlink, 1),
-}
-
-
-@pytest.mark.parametrize('template', ('model_{:03d}.pth', 'epoch_{}.pth'))
-@pytest.mark.parametrize('left', LEFT)
-def test_the_newest_whole_checkpoint_is_found_by_its_name(
-    tmp_path, tiny_config, template, left
-):
-    cfg = Config.fromfile(str(tiny_config() / 'tiny.py'))
-    cfg.default_hooks.checkpoint = dict(
-        type='CheckpointHook', interval=1, filename_tmpl=template
-    )
-    cfg.custom_hooks = [dict(type='mmpaco.WholeCheckpointHook')]
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    path, work_dir = tmp_path / 'config.py', tmp_path / 'killed'
-    cfg.dump(str(path))
-    two, three = ({'train_cfg.max_epochs': x} for x in (2, 3))
-    train(path, work_dir, **two)
-    # What is named otherwise is no checkpoint of the run.
-    for other in ('best_model_009.pth', 'model.pth', 'model_009.pth.bak'):
-        torch.save({}, work_dir / other)
-
-    spoil_note, spoil_checkpoint, resumed = LEFT[left]
-    if spoil_note is not None:
-        spoil_note(work_dir / 'last_checkpoint')
-    else:
-        spoil_checkpoint(work_dir / template.format(2))
-    _, start = train(path, work_dir, resume=True, **three)
-    assert start.epoch == resumed
-    # And the run is noted again.
-    noted = (work_dir / 'last_checkpoint').read_text()
-    assert Path(noted).stat().st_size > 0
-    _, start = train(
-        path, work_dir, resume=True, **{'train_cfg.max_epochs': 4}
-    )
-    assert start.epoch == 3
-
-
-def test_names_of_another_template_are_known_by_the_note(
-    tmp_path, tiny_config
-):
-    cfg = Config.fromfile(str(tiny_config() / 'tiny.py'))
-    cfg.default_hooks.checkpoint = dict(
-        type='CheckpointHook', interval=1, filename_tmpl='my-net2_{}.pth'
-    )
-    cfg.custom_hooks = [dict(type='mmpaco.WholeCheckpointHook')]
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    path, work_dir = tmp_path / 'config.py', tmp_path / 'run'
-    cfg.dump(str(path))
-    train(path, work_dir, **{'train_cfg.max_epochs': 2})
-    zero(work_dir / 'my-net2_2.pth')
-    del cfg.default_hooks.checkpoint['filename_tmpl']
-    cfg.dump(str(path))
-    _, start = train(
-        path, work_dir, resume=True, **{'train_cfg.max_epochs': 3}
-    )
-    assert start.epoch == 1
-
-
-def test_a_checkpoint_folder_of_its_own_is_searched(tmp_path, tiny_config):
-    cfg = Config.fromfile(str(tiny_config() / 'tiny.py'))
-    cfg.default_hooks.checkpoint = dict(
-        type='CheckpointHook', interval=1, out_dir=str(tmp_path / 'out')
-    )
-    cfg.custom_hooks = [dict(type='mmpaco.WholeCheckpointHook')]
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    path, work_dir = tmp_path / 'config.py', tmp_path / 'run'
-    cfg.dump(str(path))
-    train(path, work_dir, **{'train_cfg.max_epochs': 2})
-    assert not list(work_dir.glob('*.pth'))
-    (work_dir / 'last_checkpoint').write_bytes(b'')
-    zero(tmp_path / 'out' / 'run' / 'epoch_2.pth')
-    _, start = train(
-        path, work_dir, resume=True, **{'train_cfg.max_epochs': 3}
-    )
-    assert start.epoch == 1
-
-
-def test_a_run_that_was_killed_before_its_first_checkpoint_begins(
-    tmp_path, tiny_config
-):
-    cfg = Config.fromfile(str(tiny_config() / 'tiny.py'))
-    cfg.custom_hooks = [dict(type='mmpaco.WholeCheckpointHook')]
-    path, work_dir = tmp_path / 'config.py', tmp_path / 'run'
-    cfg.dump(str(path))
-    work_dir.mkdir()
-    (work_dir / 'epoch_1.pth').write_bytes(b'PK')
-    _, start = train(
-        path, work_dir, resume=True, **{'train_cfg.max_epochs': 1}
-    )
-    assert start.epoch == 0
 
 
 def leave(undisturbed, work_dir, noted, whole, half=()):

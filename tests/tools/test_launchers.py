@@ -8,19 +8,15 @@ import os
 import shutil
 import socket
 import subprocess
-from pathlib import Path
 
 import pytest
 import torch
+from mmengine.device import get_device
+from support.paths import TOOLS
+from support.processes import environment, free_port
 
-pytest.importorskip('mmpretrain')
+from mmpaco.runner.stock_tools import run_stock_tool
 
-from mmengine.device import get_device  # noqa: E402
-from processes import environment, free_port  # noqa: E402
-
-from mmpaco.engine.stock_tools import run_stock_tool  # noqa: E402
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 SRUN = """#!/bin/sh
 echo "srun $*"
 while [ "${1#-}" != "$1" ]; do
@@ -41,7 +37,7 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from mmpaco.engine import count_labels
+from mmpaco.engine.class_counts import count_labels
 
 
 @HOOKS.register_module()

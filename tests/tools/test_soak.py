@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import environment
+from support.paths import ROOT
+from support.processes import environment
 
-pytest.importorskip('mmpretrain')
-
-TRAIN = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
+TRAIN = ROOT / 'tools' / 'train.py'
 # 16 iterations an epoch.
 EPOCHS, QUEUE = 188, 2000
 SOAK_HOOK = """

@@ -1,10 +1,10 @@
 import argparse
 import sys
 
-from mmpaco.engine.class_accuracy import class_accuracy, read_results
-from mmpaco.engine.pictures import plot_class_values
-from mmpaco.engine.tool_arguments import add_trust
-from mmpaco.engine.training_counts import training_counts
+from mmpaco.analysis.pictures import plot_class_values
+from mmpaco.analysis.test_results import class_accuracy, read_results
+from mmpaco.runner.loaded_runner import training_counts
+from mmpaco.runner.tool_arguments import add_trust
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,8 +1,11 @@
 import argparse
 from pathlib import Path
 
-from mmpaco.seg.class_statistics import class_statistics, dataset_from_config
-from mmpaco.seg.class_statistics_picture import plot_class_statistics
+from mmpaco.analysis.class_statistics import (
+    class_statistics,
+    dataset_from_config,
+)
+from mmpaco.analysis.class_statistics_picture import plot_class_statistics
 
 
 def parse_args() -> argparse.Namespace:

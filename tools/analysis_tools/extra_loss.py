@@ -1,6 +1,6 @@
 import argparse
 
-from mmpaco.engine.extra_loss import (
+from mmpaco.analysis.extra_loss import (
     class_strengths,
     extra_loss,
     optimal_probability,

@@ -3,13 +3,13 @@ import sys
 
 from mmengine.fileio import dump
 
-from mmpaco.cls.gradient_norm import gradient_norms, plot_gradient_norms
-from mmpaco.engine.tool_arguments import (
+from mmpaco.analysis.gradient_norm import gradient_norms, plot_gradient_norms
+from mmpaco.runner.loaded_runner import training_counts
+from mmpaco.runner.tool_arguments import (
     add_members,
     add_trust,
     named_members,
 )
-from mmpaco.engine.training_counts import training_counts
 
 
 def parse_args() -> argparse.Namespace:

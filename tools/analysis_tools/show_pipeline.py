@@ -1,6 +1,6 @@
 import argparse
 
-from mmpaco.cls.view_picture import draw_views
+from mmpaco.analysis.view_picture import draw_views
 
 
 def parse_args() -> argparse.Namespace:

@@ -104,7 +104,7 @@ def whole_number(text: str, least: int = 1) -> int:
     if text.isdecimal() and int(text) >= least:
         return int(text)
     raise argparse.ArgumentTypeError(
-        f'expected a whole number of at least {least}, got {text!r}'
+        f'expected a whole number of at least {least}, but got {text!r}'
     )
 
 
@@ -119,7 +119,7 @@ def known_device(text: str) -> str:
     if device.type == 'cuda' and (device.index or 0) < found:
         return text
     raise argparse.ArgumentTypeError(
-        f'expected cpu or one of {found} CUDA devices, got {text!r}'
+        f'expected cpu or one of {found} CUDA devices, but got {text!r}'
     )
 
 

@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
     )
     args = parser.parse_args()
     if args.rows < 2:
-        parser.error(f'--rows must be at least 2, got {args.rows}')
+        parser.error(f'--rows must be at least 2, but got {args.rows}')
     return args
 
 

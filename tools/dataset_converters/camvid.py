@@ -1,6 +1,7 @@
 import argparse
 
-from mmpaco.seg.datasets.camvid import CamVidDataset, convert_camvid
+from mmpaco.converters.camvid import convert_camvid
+from mmpaco.seg.datasets import CamVidDataset
 
 
 def parse_args() -> argparse.Namespace:

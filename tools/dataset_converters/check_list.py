@@ -1,7 +1,7 @@
 import argparse
 import sys
 
-from mmpaco.cls.datasets.image_list_check import check_image_list
+from mmpaco.converters.image_list_check import check_image_list
 
 
 def parse_args() -> argparse.Namespace:

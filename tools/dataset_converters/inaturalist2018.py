@@ -2,7 +2,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmpaco.cls.datasets.inaturalist import write_inaturalist2018
+from mmpaco.converters.inaturalist2018 import write_inaturalist2018
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,6 +1,6 @@
 import argparse
 
-from mmpaco.cls.datasets.idx import write_mnist5k
+from mmpaco.converters.mnist5k import write_mnist5k
 
 
 def parse_args() -> argparse.Namespace:

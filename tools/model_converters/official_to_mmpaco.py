@@ -1,8 +1,8 @@
 import argparse
 import sys
 
-from mmpaco.engine.official_checkpoint import convert_checkpoint
-from mmpaco.engine.tool_arguments import add_trust
+from mmpaco.converters.official_checkpoint import convert_checkpoint
+from mmpaco.runner.tool_arguments import add_trust
 
 
 def parse_args() -> argparse.Namespace:

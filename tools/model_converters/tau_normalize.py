@@ -4,7 +4,8 @@ import argparse
 
 from rich.console import Console
 
-from mmpaco.cls.tau_normalize import TAUS, convert, report
+from mmpaco.analysis.tau_normalize import TAUS, search_tau, tau_table
+from mmpaco.runner.tool_arguments import add_trust
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,21 +25,16 @@ def parse_args() -> argparse.Namespace:
         metavar='TAU',
         help='powers of the norm to try (default: 0 0.1 ... 1)',
     )
-    parser.add_argument(
-        '--trust',
-        action='store_true',
-        help='read a checkpoint that holds more than weights, and so run the '
-        'code that is in it',
-    )
+    add_trust(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    search = convert(
+    search = search_tau(
         args.config, args.checkpoint, args.out, args.taus, args.trust
     )
-    Console().print(report(search))
+    Console().print(tau_table(search))
     print(args.out)
 
 

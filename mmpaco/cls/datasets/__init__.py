@@ -1,9 +1,29 @@
-"""Long-tailed datasets.
+"""Long-tailed datasets, and transforms of their images.
 
-Those of ``image_list`` and ``cifar_lt`` are imported when they are looked up,
-because they import mmpretrain's own datasets, which takes time and prints.
+A name is imported when it is asked for: mmpretrain's own datasets take
+seconds and print, and what only reads a list does without them.
 """
 
-from .long_tailed import LongTailedDataset
+from importlib import import_module
+from typing import Any
 
-__all__ = ['LongTailedDataset']
+_MODULES = {
+    'CIFAR100LT': 'cifar_lt',
+    'CIFAR10LT': 'cifar_lt',
+    'Cutout': 'transforms',
+    'INaturalist2018': 'inaturalist',
+    'ImageListDataset': 'image_list',
+    'ImageNetLT': 'image_list',
+    'LongTailedDataset': 'long_tailed',
+    'PillowOp': 'transforms',
+    'PlacesLT': 'image_list',
+    'RandAugment': 'transforms',
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'{__name__}.{_MODULES[name]}'), name)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmpretrain.datasets import CIFAR10, CIFAR100
+from mmpretrain.datasets import CIFAR10, CIFAR100, BaseDataset
 
 from mmpaco.registry import DATASETS
 
-from .long_tailed import long_tailed_counts
+from .long_tailed import check_tail, long_tailed_counts
 
 __all__ = ['CIFAR10LT', 'CIFAR100LT', 'cifar_lt_positions']
 
@@ -50,27 +50,29 @@ def cifar_lt_positions(
     return positions
 
 
-class _LongTailed:
+class _LongTailed(BaseDataset):
     """Keeps of a training split the images of the released lists."""
 
     def __init__(self, *args: Any, factor: float = 100, **kwargs: Any) -> None:
         # A wrong factor is told before any data are read.
-        long_tailed_counts(10**9, 2, 'exp', factor)
+        check_tail('exp', factor)
         self.factor = factor
         super().__init__(*args, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Read the images.
 
         Returns:
             list[dict]: ``img`` and ``gt_label`` of each image, those of the
             training split sorted by class.
         """
-        images = super().load_data_list()
+        images: list[dict[str, Any]] = super().load_data_list()
         if self.split != 'train':
             return images
         labels = np.array([image['gt_label'] for image in images])
-        positions = cifar_lt_positions(np.bincount(labels), self.factor)
+        positions = cifar_lt_positions(
+            np.bincount(labels).tolist(), self.factor
+        )
         return [
             images[i]
             for category, chosen in enumerate(positions)

@@ -15,7 +15,13 @@ from mmpaco.registry import DATASETS
 
 from .image_list_reader import ImageList, read_image_list
 
-__all__ = ['INaturalist2018', 'ImageListDataset', 'ImageNetLT', 'PlacesLT']
+__all__ = [
+    'ImageListDataset',
+    'ImageNetLT',
+    'ListFacts',
+    'PlacesLT',
+    'PublishedDataset',
+]
 
 
 @DATASETS.register_module()
@@ -66,7 +72,7 @@ class ImageListDataset(BaseDataset):
         if not lazy_init:
             self.full_init()
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Read the list.
 
         Returns:
@@ -140,11 +146,12 @@ class ImageListDataset(BaseDataset):
 
     def _line_of(self, img_path: str) -> str:
         """Return ``file:line`` of an image, from the list read once more."""
-        listed = read_image_list(self.ann_file)
+        file: str = self.ann_file
+        listed = read_image_list(file)
         for path, line in zip(self._img_paths(listed), listed.lines.tolist()):
             if path == img_path:
-                return f'{self.ann_file}:{line}'
-        return self.ann_file
+                return f'{file}:{line}'
+        return file
 
 
 class ListFacts(NamedTuple):
@@ -163,7 +170,7 @@ class ListFacts(NamedTuple):
     smallest: Optional[int]
 
 
-class _PublishedDataset(ImageListDataset):
+class PublishedDataset(ImageListDataset):
     """Compares the list with what is published about it."""
 
     SPLITS: dict[str, ListFacts] = {}
@@ -212,7 +219,7 @@ class _PublishedDataset(ImageListDataset):
 
 
 @DATASETS.register_module()
-class ImageNetLT(_PublishedDataset):
+class ImageNetLT(PublishedDataset):
     """ImageNet-LT: 1000 classes in the order of their WordNet ids.
 
     115,846 images to train, 1280 to 5 of a class, 20 of each to validate and
@@ -239,7 +246,7 @@ class ImageNetLT(_PublishedDataset):
 
 
 @DATASETS.register_module()
-class PlacesLT(_PublishedDataset):
+class PlacesLT(PublishedDataset):
     """Places-LT: 365 classes in alphabetical order, named by their labels.
 
     62,500 images to train, 4980 to 5 of a class, 20 of each to validate and
@@ -261,30 +268,4 @@ class PlacesLT(_PublishedDataset):
         train=ListFacts('Places_LT_train.txt', 62500, 4980, 5),
         val=ListFacts('Places_LT_val.txt', 7300, 20, 20),
         test=ListFacts('Places_LT_test.txt', 36500, 100, 100),
-    )
-
-
-@DATASETS.register_module()
-class INaturalist2018(_PublishedDataset):
-    """iNaturalist 2018: 8142 species, named by their labels.
-
-    437,513 images to train and 3 of each class to validate; no list to test
-    is published. The label is the number of the image's folder, which is not
-    the place of that folder in alphabetical order.
-
-    Args:
-        data_root (str): Folder of the lists and images. Defaults to ''.
-        split (str): 'train' or 'val'. Defaults to 'train'.
-        ann_file (str): The list. Defaults to ``iNaturalist18_{split}.txt``.
-        **kwargs: Passed to :class:`ImageListDataset`.
-
-    Raises:
-        FileNotFoundError: If there is no such list.
-        ValueError: If the list is not the published one.
-    """
-
-    METAINFO = dict(classes=tuple(str(label) for label in range(8142)))
-    SPLITS = dict(
-        train=ListFacts('iNaturalist18_train.txt', 437513, None, None),
-        val=ListFacts('iNaturalist18_val.txt', 24426, 3, 3),
     )

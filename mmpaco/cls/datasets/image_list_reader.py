@@ -203,7 +203,9 @@ def read_image_list(
             positive.
     """
     if num_classes is not None and num_classes < 1:
-        raise ValueError(f'num_classes must be at least 1, got {num_classes}')
+        raise ValueError(
+            f'num_classes must be at least 1, but got {num_classes}'
+        )
     limit = _MAX_CLASSES if num_classes is None else num_classes
     paths, labels, lines = [], [], []
     problems = []
@@ -220,7 +222,7 @@ def read_image_list(
         labels.append(label)
         lines.append(number)
     problems += _repeated(paths, lines)
-    problems.sort(key=lambda problem: problem.line)
+    problems.sort(key=lambda problem: problem.line or 0)
     found = np.array(labels, dtype=np.int64)
     if not paths and not problems:
         problems.append(Problem('empty list', None, 'the list names no image'))

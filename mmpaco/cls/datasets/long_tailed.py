@@ -11,6 +11,28 @@ from mmpaco.registry import DATASETS
 
 # The power of the Pareto tail that ImageNet-LT was drawn from.
 _PARETO_POWER = 6
+_PROFILES = ('exp', 'step', 'pareto')
+
+
+def check_tail(profile: str, factor: float) -> None:
+    """Check what :func:`long_tailed_counts` will be asked for.
+
+    Args:
+        profile (str): 'exp', 'step' or 'pareto'.
+        factor (float): Images of the head class over those of the last one.
+
+    Raises:
+        ValueError: If the profile is unknown or the factor is below 1.
+    """
+    if not factor >= 1:
+        raise ValueError(
+            'the imbalance factor is the largest class over the '
+            f'smallest, so at least 1, but got {factor}'
+        )
+    if profile not in _PROFILES:
+        raise ValueError(
+            f'profile must be one of {_PROFILES}, but got {profile!r}'
+        )
 
 
 def long_tailed_counts(
@@ -40,24 +62,16 @@ def long_tailed_counts(
         ValueError: If the profile is unknown, the factor is below 1, or it
             leaves a class without images.
     """
-    if not factor >= 1:
-        raise ValueError(
-            'the imbalance factor is the largest class over the '
-            f'smallest, so at least 1, but got {factor}'
-        )
+    check_tail(profile, factor)
     rank = np.arange(num_classes)
     share = rank / max(num_classes - 1, 1)
     if profile == 'exp':
         counts = largest * factor**-share
     elif profile == 'step':
         counts = np.where(rank < num_classes / 2, largest, largest / factor)
-    elif profile == 'pareto':
+    else:
         scale = factor ** (1 / _PARETO_POWER) - 1
         counts = largest * (1 + share * scale) ** -_PARETO_POWER
-    else:
-        raise ValueError(
-            f"profile must be 'exp', 'step' or 'pareto', but got {profile!r}"
-        )
     # Powers may miss an exact integer by a rounding error.
     counts = np.floor(counts + 1e-9).astype(np.int64)
     if counts.min() < 1:
@@ -93,7 +107,7 @@ class LongTailedDataset:
 
     def __init__(
         self,
-        dataset: Union[BaseDataset, dict],
+        dataset: Union[BaseDataset, dict[str, Any]],
         profile: str = 'exp',
         factor: float = 100,
         seed: int = 0,
@@ -119,7 +133,7 @@ class LongTailedDataset:
                 f'held_out must not be negative, but got {held_out}'
             )
         # A wrong profile or factor is told before any data are read.
-        long_tailed_counts(10**9, 2, profile, factor)
+        check_tail(profile, factor)
         self.dataset = dataset
         self.profile = profile
         self.factor = factor
@@ -132,7 +146,7 @@ class LongTailedDataset:
             self.full_init()
 
     @property
-    def metainfo(self) -> dict:
+    def metainfo(self) -> dict[str, Any]:
         """Meta information of the dataset."""
         return copy.deepcopy(self._metainfo)
 
@@ -154,7 +168,7 @@ class LongTailedDataset:
         classes = np.arange(len(available))
         if self.shuffle_classes:
             rng.shuffle(classes)
-        chosen = []
+        chosen: list[int] = []
         for category, count in zip(classes, counts):
             images = rng.permutation(np.flatnonzero(labels == category))
             if self.held_out:
@@ -169,7 +183,7 @@ class LongTailedDataset:
         return sorted(int(i) for i in chosen)
 
     @force_full_init
-    def get_data_info(self, idx: int) -> dict:
+    def get_data_info(self, idx: int) -> dict[str, Any]:
         """Get the annotation of an image.
 
         Args:
@@ -178,7 +192,8 @@ class LongTailedDataset:
         Returns:
             dict: The annotation.
         """
-        return self.dataset.get_data_info(idx)
+        info: dict[str, Any] = self.dataset.get_data_info(idx)
+        return info
 
     @force_full_init
     def get_gt_labels(self) -> np.ndarray:
@@ -195,7 +210,8 @@ class LongTailedDataset:
         Returns:
             list[int]: The one class.
         """
-        return self.dataset.get_cat_ids(idx)
+        classes: list[int] = self.dataset.get_cat_ids(idx)
+        return classes
 
     @force_full_init
     def __len__(self) -> int:

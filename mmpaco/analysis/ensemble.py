@@ -1,0 +1,166 @@
+"""Testing the sum of several classifiers' scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+from mmengine.dist import get_world_size
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from mmpaco.files import PathLike
+from mmpaco.runner.loaded_runner import (
+    TRAINING_ONLY,
+    ConfigLike,
+    loaded_runner,
+)
+
+
+class _RecordHook(Hook):
+    """Keeps the raw scores of a test, and whose they are."""
+
+    def __init__(self, head: nn.Module) -> None:
+        self.scores: list[Tensor] = []
+        self.labels: list[Tensor] = []
+        self.images: list[Optional[str]] = []
+        self._last: Any = None
+        head.register_forward_hook(self._note)
+
+    def _note(
+        self, head: nn.Module, inputs: tuple[Any, ...], output: Any
+    ) -> None:
+        self._last = output
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        scores, self._last = self._last, None
+        if (
+            not isinstance(scores, Tensor)
+            or scores.dim() != 2
+            or len(scores) != len(outputs)
+        ):
+            raise ValueError(
+                f'{type(runner.model.head).__name__} gave no scores of shape '
+                f'(N, C) for {len(outputs)} images, so that there is nothing '
+                'to sum; an ensemble takes single-label classifiers without '
+                'test-time augmentation'
+            )
+        self.scores.append(scores.float().cpu())
+        for sample in outputs:
+            self.labels.append(sample.gt_label.cpu().clone())
+            path = sample.get('img_path')
+            self.images.append(None if path is None else Path(path).name)
+
+
+def evaluate_ensemble(
+    members: Sequence[tuple[ConfigLike, PathLike]],
+    trust: bool = False,
+) -> tuple[dict[str, Any], list[DataSample]]:
+    """Test classifiers by the sum of their logits.
+
+    Each is tested by the loop of its own config, with its own pipeline; the
+    evaluator of the first config measures the sum. The order of the test
+    images must be the same in all configs.
+
+    Generalized Parametric Contrastive Learning, Cui et al., TPAMI 2023,
+    table 15.
+
+    Args:
+        members (Sequence[tuple]): Config (or its path) and checkpoint of
+            each classifier.
+        trust (bool): Whether to read checkpoints that could run code.
+            Defaults to False.
+
+    Returns:
+        tuple[dict[str, Any], list[DataSample]]: Metrics of the sum, and the
+        data samples with its ``pred_score`` and ``pred_label``.
+
+    Raises:
+        ValueError: If there is no member, or they differ in classes or test
+            images.
+        RuntimeError: If there are several processes.
+    """
+    if not members:
+        raise ValueError(
+            'an ensemble needs at least one config and checkpoint'
+        )
+    if get_world_size() > 1:
+        raise RuntimeError(
+            'an ensemble is tested in one process, but this is one of '
+            f'{get_world_size()}; start it without a launcher'
+        )
+    first, evaluator = _test(*members[0], trust)
+    total = torch.cat(first.scores)
+    for config, checkpoint in members[1:]:
+        record, _ = _test(config, checkpoint, trust)
+        scores = torch.cat(record.scores)
+        _check_same(first, total, record, scores, checkpoint)
+        total += scores
+    # Copied: a row that is written to a file would take all others along.
+    samples = [
+        DataSample()
+        .set_gt_label(label)
+        .set_pred_score(score.clone())
+        .set_pred_label(score.argmax(keepdim=True))
+        for label, score in zip(first.labels, total.softmax(dim=1))
+    ]
+    return evaluator.offline_evaluate(samples, chunk_size=1000), samples
+
+
+def _test(
+    config: ConfigLike, checkpoint: PathLike, trust: bool
+) -> tuple[_RecordHook, Evaluator]:
+    with loaded_runner(config, checkpoint, trust, TRAINING_ONLY) as runner:
+        record = _RecordHook(_head(runner.model))
+        runner.register_hook(record)
+        runner.test()
+    return record, runner.test_evaluator
+
+
+def _head(model: nn.Module) -> nn.Module:
+    head = getattr(model, 'head', None)
+    if not isinstance(head, nn.Module):
+        raise ValueError(
+            f'{type(model).__name__} has no head whose scores could be '
+            'summed; an ensemble takes image classifiers'
+        )
+    return head
+
+
+def _check_same(
+    first: _RecordHook,
+    total: Tensor,
+    record: _RecordHook,
+    scores: Tensor,
+    checkpoint: PathLike,
+) -> None:
+    """Raise a ``ValueError`` if two members saw other test images."""
+    if total.shape != scores.shape:
+        raise ValueError(
+            f'{checkpoint} scores (images, classes) = {tuple(scores.shape)}, '
+            f'but the first classifier {tuple(total.shape)}; all configs must '
+            'test the same images and classes'
+        )
+    for i, (mine, theirs) in enumerate(zip(record.labels, first.labels)):
+        if not torch.equal(mine, theirs):
+            raise ValueError(
+                f'test image {i} of {checkpoint} has the label '
+                f'{mine.tolist()}, but {theirs.tolist()} in the first config; '
+                'all configs must test the same images in the same order'
+            )
+    for i, (image, other) in enumerate(zip(record.images, first.images)):
+        if None not in (image, other) and image != other:
+            raise ValueError(
+                f'test image {i} of {checkpoint} is {image}, but {other} in '
+                'the first config; all configs must test the same images in '
+                'the same order'
+            )

@@ -1,0 +1,130 @@
+"""Accuracy of the many-, medium- and few-shot classes."""
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+
+from mmpaco.engine.class_accuracy import count_predictions, shot_accuracy
+from mmpaco.engine.class_counts import count_labels
+from mmpaco.registry import DATASETS, METRICS
+
+
+@METRICS.register_module()
+class ShotAccuracy(BaseMetric):
+    """Mean per-class accuracy by the classes' training images, in percent.
+
+    Gives ``shot/many``, ``shot/medium``, ``shot/few`` and ``shot/all``. A
+    group that no class is in is left out (the papers' code gives 0).
+
+    Args:
+        train_dataset (dict, optional): Config of the training dataset, to
+            count its images; the same as in ``train_dataloader``.
+        class_counts (Sequence[int], optional): The counts themselves, where
+            the training dataset is not at hand. One of the two is needed.
+        many_shot (int): Classes with more training images are many-shot.
+            Defaults to 100, as in the papers.
+        few_shot (int): Classes with fewer training images are few-shot.
+            Defaults to 20, as in the papers.
+        collect_device (str): Where results are collected. Defaults to 'cpu'.
+        prefix (str, optional): Prefix of the names. Defaults to 'shot'.
+
+    Raises:
+        ValueError: If not exactly one source of counts is given, or the
+            thresholds are in the wrong order.
+    """
+
+    default_prefix = 'shot'
+
+    def __init__(
+        self,
+        train_dataset: Optional[dict[str, Any]] = None,
+        class_counts: Optional[Sequence[int]] = None,
+        many_shot: int = 100,
+        few_shot: int = 20,
+        collect_device: str = 'cpu',
+        prefix: Optional[str] = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if (train_dataset is None) == (class_counts is None):
+            raise ValueError(
+                'ShotAccuracy needs either train_dataset or class_counts'
+            )
+        if not 0 <= few_shot <= many_shot:
+            raise ValueError(
+                'expected 0 <= few_shot <= many_shot, but got few_shot='
+                f'{few_shot} and many_shot={many_shot}'
+            )
+        self.train_dataset = train_dataset
+        self.many_shot = many_shot
+        self.few_shot = few_shot
+        self._class_counts = (
+            None if class_counts is None else np.asarray(class_counts)
+        )
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """Training images per class, of shape (C, )."""
+        if self._class_counts is None:
+            self._class_counts = count_labels(
+                DATASETS.build(self.train_dataset)
+            )
+        return self._class_counts
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Collect the results of all ranks and compute the metrics.
+
+        Args:
+            size (int): Images in the test set.
+
+        Returns:
+            dict[str, float]: Accuracy of each group in percent.
+        """
+        # Reading a dataset may wait for all ranks, and only rank 0 computes.
+        _ = self.class_counts
+        metrics: dict[str, float] = super().evaluate(size)
+        return metrics
+
+    def process(
+        self, data_batch: Any, data_samples: Sequence[dict[str, Any]]
+    ) -> None:
+        """Note the label and the prediction of each image.
+
+        Args:
+            data_batch: Not used.
+            data_samples (Sequence[dict]): Outputs of the model, with
+                ``gt_label`` and ``pred_label`` or ``pred_score``.
+        """
+        for sample in data_samples:
+            if 'pred_score' in sample:
+                predicted = sample['pred_score'].argmax()
+            else:
+                predicted = sample['pred_label']
+            self.results.append(
+                (int(sample['gt_label']), int(torch.as_tensor(predicted)))
+            )
+
+    def compute_metrics(
+        self, results: list[tuple[int, int]]
+    ) -> dict[str, float]:
+        """Average over the classes of each group.
+
+        Args:
+            results (list): Pairs of label and prediction.
+
+        Returns:
+            dict[str, float]: Accuracy of each group in percent.
+
+        Raises:
+            ValueError: If a test label has no training count.
+        """
+        labels, predicted = np.asarray(results, dtype=np.int64).T
+        counts = self.class_counts
+        return shot_accuracy(
+            count_predictions(labels, predicted, len(counts)),
+            counts,
+            self.many_shot,
+            self.few_shot,
+        )

@@ -1,0 +1,18 @@
+"""Heads, classifiers, networks and their data preprocessor."""
+
+from .cifar_resnet import CIFARResNet
+from .data_preprocessor import MultiViewDataPreprocessor
+from .gpaco_head import GPaCoHead
+from .paco_classifier import PaCoClassifier
+from .projector import Projector
+from .resnet import FrozenConvResNet, ResNet200
+
+__all__ = [
+    'CIFARResNet',
+    'FrozenConvResNet',
+    'GPaCoHead',
+    'MultiViewDataPreprocessor',
+    'PaCoClassifier',
+    'Projector',
+    'ResNet200',
+]

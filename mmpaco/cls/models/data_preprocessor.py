@@ -1,0 +1,110 @@
+"""Several views of each image in one batch."""
+
+from typing import Any, Optional
+
+import torch
+from mmpretrain.models import ClsDataPreprocessor
+
+from mmpaco.losses import check_labels
+from mmpaco.registry import MODELS
+
+
+@MODELS.register_module()
+class MultiViewDataPreprocessor(ClsDataPreprocessor):
+    """Make one batch of the views that mmpretrain's ``MultiView`` gives.
+
+    In training the batch is view-major: first view 1 of all images, then
+    view 2 of all images, and so on; the data samples are repeated in that
+    order. In test it does what ``ClsDataPreprocessor`` does. Labels are
+    checked here, while they are on the host.
+
+    Args:
+        num_views (int): Views of each image in training. Defaults to 2.
+        num_classes (int, optional): The class count, to check labels with.
+        **kwargs: Other arguments of ``ClsDataPreprocessor``, without
+            ``batch_augments``.
+
+    Raises:
+        ValueError: If ``num_views`` is not positive or batch augmentations
+            are asked for, which mix labels.
+    """
+
+    def __init__(
+        self,
+        num_views: int = 2,
+        num_classes: Optional[int] = None,
+        **kwargs: Any,
+    ) -> None:
+        if num_views < 1:
+            raise ValueError(
+                f'num_views must be positive, but got {num_views}'
+            )
+        if kwargs.get('batch_augments'):
+            raise ValueError(
+                'contrast needs one class for each image, so batch_augments '
+                '(Mixup, CutMix) cannot be used; remove them'
+            )
+        super().__init__(num_classes=num_classes, **kwargs)
+        self.num_views = num_views
+
+    def forward(
+        self, data: dict[str, Any], training: bool = False
+    ) -> dict[str, Any]:
+        """Normalise a batch, and in training join its views.
+
+        Args:
+            data (dict): A collated batch. In training its ``inputs`` are the
+                views, each of shape (N, C, H, W) or a list of N images.
+            training (bool): Whether it is a training batch.
+
+        Returns:
+            dict: ``inputs`` of shape (num_views * N, C, H, W) and
+            ``data_samples``.
+
+        Raises:
+            ValueError: If the batch does not have the views, or a label is
+                out of range.
+        """
+        batch: dict[str, Any]
+        if not training:
+            batch = super().forward(data, training)
+            return batch
+        samples = data.get('data_samples')
+        if samples is not None:
+            check_labels(
+                torch.cat([sample.gt_label for sample in samples]),
+                self.num_classes,
+            )
+            samples = list(samples) * self.num_views
+        inputs = data['inputs']
+        if self.num_views > 1:
+            inputs = self._join_views(inputs)
+        batch = super().forward(
+            dict(inputs=inputs, data_samples=samples), training
+        )
+        return batch
+
+    def _join_views(self, inputs: Any) -> Any:
+        """Join what either collate function gives: one item for each view."""
+        are_images = isinstance(inputs, torch.Tensor) or any(
+            isinstance(view, torch.Tensor) and view.dim() == 3
+            for view in inputs
+        )
+        num_views = 1 if are_images else len(inputs)
+        if num_views != self.num_views:
+            raise ValueError(
+                f'expected {self.num_views} views of each image, but the '
+                f'batch has {num_views}; set num_views={self.num_views} in '
+                'the MultiView transform of the training pipeline, or '
+                f'num_views={num_views} in the data preprocessor and the head'
+            )
+        sizes = {tuple(image.shape) for view in inputs for image in view}
+        if len(sizes) > 1:
+            raise ValueError(
+                'the images of a batch must have one size, but got '
+                f'{sorted(sizes)}; let each view of MultiView end with the '
+                'same crop or resize'
+            )
+        if isinstance(inputs[0], torch.Tensor):
+            return torch.cat(tuple(inputs))
+        return [image for view in inputs for image in view]

@@ -1,0 +1,1 @@
+"""Several methods trained side by side: runs, records, table, pictures."""

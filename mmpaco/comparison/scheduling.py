@@ -1,0 +1,297 @@
+"""Train several configs over several seeds with the real tools.
+
+A run is one (method, seed). It is trained and tested by ``tools/train.py``
+and ``tools/test.py`` in processes of their own, so what a comparison
+reports is what a user gets by calling the tools by hand.
+:mod:`mmpaco.comparison.report` makes tables of it, and
+:mod:`mmpaco.comparison.pictures` pictures.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Optional, Union
+
+from mmengine.device import get_device
+
+from mmpaco.files import PathLike
+
+from .progress import Display
+from .runs import Run
+
+_POLL_SECONDS = 0.5
+
+
+def plan_runs(
+    methods: Mapping[str, PathLike],
+    seeds: Sequence[int],
+    work_dir: PathLike,
+    env: Optional[Mapping[str, str]] = None,
+) -> list[Run]:
+    """List the runs of a comparison.
+
+    Args:
+        methods: Config path of every method, by the method's label.
+        seeds: Seeds; the configs read them as ``{{'$SEED:0'}}``.
+        work_dir: Directory of the comparison.
+        env: Further environment variables of the tools.
+
+    Returns:
+        The runs, all methods of one seed before the next seed, so that
+        methods which are compared run under the same load.
+
+    Raises:
+        ValueError: If there is nothing to run, or two runs would share a
+            directory.
+    """
+    if not methods or not seeds:
+        raise ValueError(
+            'a comparison needs at least one method and one seed, but got '
+            f'methods {list(methods)} and seeds {list(seeds)}'
+        )
+    runs = []
+    for seed in seeds:
+        for label, config in methods.items():
+            slug = re.sub(r'[^a-z0-9.]+', '-', label.lower()).strip('-')
+            runs.append(
+                Run(
+                    label,
+                    Path(config),
+                    seed,
+                    Path(work_dir).resolve() / slug / f'seed{seed}',
+                    {**(env or {}), 'SEED': str(seed)},
+                )
+            )
+    if len({run.dir for run in runs}) < len(runs):
+        raise ValueError(
+            'labels must differ in their letters and digits, and seeds must '
+            f'differ, but got labels {list(methods)} and seeds {list(seeds)}'
+        )
+    return runs
+
+
+def _poll(
+    process: 'subprocess.Popen[bytes]',
+) -> tuple[Optional[int], Optional[float]]:
+    """Look whether a process has ended.
+
+    Returns:
+        Its status, None while it runs; and its processor seconds, None where
+        they are not known or a processor does not do the work.
+    """
+    if not hasattr(os, 'wait4'):  # on Windows
+        return process.poll(), None
+    if process.returncode is None:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if get_device() == 'cpu':
+                return process.returncode, usage.ru_utime + usage.ru_stime
+    return process.returncode, None
+
+
+class _Follower:
+    """What is done with a run that has ended; it takes the run's slot."""
+
+    def __init__(self, future: 'Future[None]') -> None:
+        self.future = future
+
+    def poll(self) -> Optional[bool]:
+        """Tell whether it is done, or raise what it raised."""
+        if not self.future.done():
+            return None
+        self.future.result()
+        return True
+
+    def stop(self) -> None:
+        """Let it come to its end, which nothing else waits for."""
+        self.future.cancel()
+
+
+class _Process:
+    """A run in progress: one process, of its training or of its test."""
+
+    def __init__(self, run: Run, tools_dir: Path, threads: int) -> None:
+        self.run = run
+        self.tools_dir = tools_dir
+        self.env = {
+            **os.environ,
+            **run.env,
+            'OMP_NUM_THREADS': str(threads),
+            'PYTHONUNBUFFERED': '1',
+        }
+        run.prepare()
+        self._start()
+
+    def _start(self) -> None:
+        run = self.run
+        checkpoint = run.checkpoint
+        self.testing = run.trained and checkpoint is not None
+        args: list[PathLike]
+        if run.trained and checkpoint is not None:
+            args = [
+                self.tools_dir / 'test.py',
+                run.config,
+                checkpoint,
+                '--work-dir',
+                run.dir / 'test',
+            ]
+        else:
+            args = [
+                self.tools_dir / 'train.py',
+                run.config,
+                '--work-dir',
+                run.dir,
+            ]
+            args += ['--resume'] if checkpoint is not None else []
+        self.began = time.monotonic()
+        with open(run.log, 'a', encoding='utf-8') as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *args],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self.env,
+            )
+
+    def poll(self) -> Optional[bool]:
+        """Go on as far as possible.
+
+        Returns:
+            None while running, then whether it went well.
+        """
+        code, cpu_seconds = _poll(self.process)
+        if code is None:
+            return None
+        if code != 0:
+            return False
+        try:
+            if self.testing:
+                self.run.close_test()
+                return True
+            share = None
+            if cpu_seconds is not None:
+                share = cpu_seconds / (time.monotonic() - self.began)
+            self.run.close_training(share)
+            if not self.run.has_test:
+                return True
+        except RuntimeError as error:
+            with open(self.run.log, 'a', encoding='utf-8') as log:
+                log.write(f'{error}\n')
+            return False
+        self._start()
+        return None
+
+    def stop(self) -> None:
+        """End the process, by force if it does not end itself."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+@contextlib.contextmanager
+def _exit_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, so that no process is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(
+        signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
+    )
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run_all(
+    runs: Sequence[Run],
+    tools_dir: PathLike,
+    jobs: int = 2,
+    threads: int = 1,
+    then: Optional[Callable[[Run], None]] = None,
+) -> None:
+    """Train and test what is not finished yet.
+
+    Finished runs are left alone; an interrupted training is resumed from
+    its last checkpoint; a run whose merged config has changed is repeated
+    from scratch. A change of code is not noticed: remove the directory of
+    the run. A failing run does not keep the others from being finished. An
+    interrupt or a SIGTERM ends all processes.
+
+    Args:
+        runs: From :func:`plan_runs`.
+        tools_dir: Directory of ``train.py`` and ``test.py``.
+        jobs: Runs at a time.
+        threads: ``OMP_NUM_THREADS`` of each.
+        then: Called with each run that was not finished before and ended
+            well, one at a time, in a thread beside the other runs.
+
+    Raises:
+        ValueError: If ``jobs`` or ``threads`` is below one.
+        RuntimeError: After all runs have ended, if some failed.
+        Exception: Whatever ``then`` raised.
+    """
+    from rich.console import Console
+
+    if jobs < 1 or threads < 1:
+        raise ValueError(
+            f'jobs and threads must be at least 1, but got jobs={jobs} and '
+            f'threads={threads}'
+        )
+    waiting = [run for run in runs if not run.finished]
+    console = Console(soft_wrap=True)
+    display = Display(console, len(waiting))
+    if len(waiting) < len(runs):
+        display.line(
+            f'{len(runs) - len(waiting)} of {len(runs)} runs are '
+            'finished already'
+        )
+    active: list[Union[_Process, _Follower]] = []
+    failed: list[Run] = []
+    try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_exit_on_sigterm())
+            thread = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+            stack.enter_context(display.bars)
+            while waiting or active:
+                while waiting and len(active) < jobs:
+                    begun = _Process(waiting.pop(0), Path(tools_dir), threads)
+                    active.append(begun)
+                    display.begin(begun.run)
+                for job in list(active):
+                    good = job.poll()
+                    if isinstance(job, _Process):
+                        display.update(job.run, job.testing)
+                    if good is None:
+                        continue
+                    active.remove(job)
+                    if isinstance(job, _Follower):
+                        continue
+                    display.end(job.run, good)
+                    failed += [] if good else [job.run]
+                    if good and then is not None:
+                        active.append(_Follower(thread.submit(then, job.run)))
+                time.sleep(_POLL_SECONDS)
+    finally:
+        for job in active:
+            job.stop()
+    if failed:
+        logs = '\n'.join(f'  {run}: {run.log}' for run in failed)
+        raise RuntimeError(
+            f'{len(failed)} of {len(runs)} runs failed; what went wrong is '
+            f'at the end of their logs:\n{logs}\nMend it and call again: '
+            'finished runs are not repeated.'
+        )

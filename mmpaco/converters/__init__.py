@@ -1,0 +1,1 @@
+"""Data sets and released checkpoints, made into what the configs read."""

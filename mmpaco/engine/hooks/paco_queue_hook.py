@@ -1,0 +1,152 @@
+"""The only place where keys enter a queue."""
+
+from typing import Any, Optional
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmpaco.engine.data_state import (
+    data_states,
+    leave_out,
+    share_with_averages,
+    unwrapped,
+)
+from mmpaco.engine.distributed import gather_rows
+from mmpaco.engine.nonfinite_guard import NonFiniteGuard
+from mmpaco.losses.embedding_queue import EmbeddingQueue
+from mmpaco.registry import HOOKS
+
+
+@HOOKS.register_module()
+class PaCoQueueHook(Hook):
+    """After a training iteration, append the staged keys of all ranks.
+
+    A forward pass changes no queue, so a recomputed forward (activation
+    checkpointing) enqueues nothing twice. The order in the queue is: rank 0
+    first, each rank's keys in the order of its batch; so all ranks hold the
+    same queue. Works without a queue too, and then does nothing.
+
+    The keys of a step that a gradient scaler skips enter as well: they are
+    embeddings by weights that stay as they were. Where an embedding itself is
+    not finite, the head raises.
+
+    A training that starts, with weights of a checkpoint or without
+    (``load_from``, ``init_cfg``), starts with an empty queue and without the
+    class prior of the checkpoint: they are of the data that it was trained
+    on. A run that is resumed goes on with both. It must have the model of its
+    checkpoint: mmengine would start a tensor of another shape afresh, with no
+    more than a line in the log. An ``EMAHook`` averages neither.
+
+    Args:
+        reset_queue (bool): Whether to leave the queue of a checkpoint out,
+            and start with an empty one: for a resumed run whose queue has
+            another length on purpose. Defaults to False.
+    """
+
+    # Before an EMAHook looks at a checkpoint.
+    priority = 'VERY_HIGH'
+
+    def __init__(self, reset_queue: bool = False) -> None:
+        self.reset_queue = reset_queue
+
+    def after_load_checkpoint(
+        self, runner: Runner, checkpoint: dict[str, Any]
+    ) -> None:
+        """Check the checkpoint against the model, before it is loaded.
+
+        Args:
+            runner (Runner): It holds the model.
+            checkpoint (dict): The checkpoint, in which queue and class prior
+                become those of the model if it is not resumed, and the queue
+                if ``reset_queue``.
+
+        Raises:
+            ValueError: If the run is resumed and shapes differ.
+        """
+        share_with_averages(runner)
+        model = unwrapped(runner.model)
+        for name, state in data_states(model):
+            if not runner._resume or (
+                self.reset_queue and isinstance(state, EmbeddingQueue)
+            ):
+                leave_out(checkpoint, name, state)
+        # A checkpoint that is not resumed may be of another model.
+        if not runner._resume:
+            return
+        states = checkpoint.get('state_dict', checkpoint)
+        differing = [
+            f'{key}: {tuple(states[key].shape)} and {tuple(mine.shape)}'
+            for key, mine in model.state_dict().items()
+            if key in states and states[key].shape != mine.shape
+        ]
+        if differing:
+            raise ValueError(
+                'the run to be resumed had another model; shapes in its '
+                'checkpoint and now: '
+                + '; '.join(differing)
+                + '. Resume with the config of the checkpoint; to start a '
+                "queue of another shape afresh, use dict(type='mmpaco."
+                "PaCoQueueHook', reset_queue=True)"
+            )
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the queues of the model, and empty them if a training starts.
+
+        Args:
+            runner (Runner): It holds the model.
+
+        Raises:
+            ValueError: If the head wants several views of an image and the
+                data preprocessor does not make them.
+        """
+        share_with_averages(runner)
+        model = unwrapped(runner.model)
+        self._queues: list[EmbeddingQueue] = []
+        for _, state in data_states(model):
+            if isinstance(state, EmbeddingQueue):
+                self._queues.append(state)
+                if self.reset_queue or runner.iter == 0:
+                    state.clear()
+            elif runner.iter == 0:
+                state.forget_loaded()
+        self._guards: list[NonFiniteGuard] = [
+            m for m in model.modules() if isinstance(m, NonFiniteGuard)
+        ]
+        made = getattr(model.data_preprocessor, 'num_views', 1)
+        for name, module in model.named_modules():
+            # Other packages may give the attribute another meaning.
+            if not hasattr(module, 'check_views'):
+                continue
+            wanted = module.num_views
+            if wanted != made:
+                raise ValueError(
+                    f'{name} wants {wanted} views of each image, but '
+                    f'{type(model.data_preprocessor).__name__} gives {made}; '
+                    "use data_preprocessor=dict(type='mmpaco."
+                    f"MultiViewDataPreprocessor', num_views={wanted}) and "
+                    'the MultiView transform'
+                )
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Optional[dict[str, Any]] = None,
+    ) -> None:
+        """Gather the staged keys and append them.
+
+        Args:
+            runner (Runner): It holds the model.
+            batch_idx (int): The index of the batch.
+            data_batch (dict, optional): The batch.
+            outputs (dict, optional): The losses.
+
+        Raises:
+            RuntimeError: If a head met a value that is not finite.
+        """
+        # Before a checkpoint is written.
+        for guard in self._guards:
+            guard.check()
+        for queue in self._queues:
+            queue.append(*gather_rows(*queue.take_staged()))

@@ -1,0 +1,1 @@
+"""Starting stock tools, reading checkpoints, loading trained models."""

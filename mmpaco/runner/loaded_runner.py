@@ -1,0 +1,166 @@
+"""A runner with the weights of a checkpoint, which leaves no files."""
+
+import contextlib
+import copy
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Union
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+from mmengine.runner import Runner
+from torch import nn
+
+from mmpaco.engine.class_counts import count_labels
+from mmpaco.files import PathLike
+
+from .checkpoint import load_checkpoint
+
+ConfigLike = Union[PathLike, Config]
+
+# What a loss needs and a prediction does not.
+TRAINING_ONLY = (
+    'head.projector.',
+    'head.queue.',
+    'head.prior.',
+    'head.loss_module.',
+    'momentum_encoder.',
+)
+
+
+def read_config(config: ConfigLike) -> Config:
+    """Read a config for its own use, and enter its scope.
+
+    Args:
+        config: A config, of which a copy is given, or its path.
+
+    Returns:
+        Config: The config.
+    """
+    cfg = (
+        copy.deepcopy(config)
+        if isinstance(config, Config)
+        else Config.fromfile(config)
+    )
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    return cfg
+
+
+def load_weights(
+    model: nn.Module,
+    checkpoint: PathLike,
+    trust: bool = False,
+    optional: Sequence[str] = (),
+) -> None:
+    """Load a checkpoint into a model that it must be complete for.
+
+    Args:
+        model (nn.Module): The model.
+        checkpoint (str | PathLike): A local file.
+        trust (bool): As in ``load_checkpoint``. Defaults to False.
+        optional (Sequence[str]): Beginnings of names that the checkpoint may
+            lack. Defaults to none.
+
+    Raises:
+        ValueError: If the file is refused, lacks weights of the model, or a
+            shape differs.
+    """
+    fit_weights(
+        model, load_checkpoint(checkpoint, trust), checkpoint, optional
+    )
+
+
+def fit_weights(
+    model: nn.Module,
+    content: Mapping[str, Any],
+    checkpoint: PathLike,
+    optional: Sequence[str] = (),
+) -> None:
+    """Load the content of a checkpoint, as :func:`load_weights` does.
+
+    Args:
+        model (nn.Module): The model.
+        content (Mapping): What ``load_checkpoint`` gave.
+        checkpoint (str | PathLike): Its file, for messages.
+        optional (Sequence[str]): As in :func:`load_weights`.
+
+    Raises:
+        ValueError: If it lacks weights of the model, or a shape differs.
+    """
+    state = content.get('state_dict', content)
+    try:
+        result = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ValueError(
+            f'{checkpoint} is not of the model of the config: {error}'
+        ) from error
+    missing = [
+        key
+        for key in result.missing_keys
+        if not key.startswith(tuple(optional))
+    ]
+    if missing:
+        raise ValueError(
+            f'{checkpoint} lacks {len(missing)} weights of the model: '
+            f'{", ".join(missing[:5])}{", ..." if missing[5:] else ""}; it '
+            'must be a checkpoint of this config'
+        )
+
+
+@contextlib.contextmanager
+def loaded_runner(
+    config: ConfigLike,
+    checkpoint: PathLike,
+    trust: bool = False,
+    optional: Sequence[str] = (),
+    **settings: Any,
+) -> Iterator[Runner]:
+    """Build the runner of a config with the weights of a checkpoint.
+
+    Its work directory is temporary, and it writes no checkpoints.
+
+    Args:
+        config (str | PathLike | Config): The config.
+        checkpoint (str | PathLike): A local file.
+        trust (bool): As in ``load_checkpoint``. Defaults to False.
+        optional (Sequence[str]): As in :func:`load_weights`.
+        **settings: Fields of the config that are replaced.
+
+    Yields:
+        Runner: The runner.
+
+    Raises:
+        ValueError: If the checkpoint is refused, lacks weights, or a shape
+            differs.
+    """
+    cfg = read_config(config)
+    for key, value in settings.items():
+        cfg[key] = value
+    cfg.load_from, cfg.resume = None, False
+    # Runners of one process and one second would share a logger.
+    cfg.experiment_name = uuid.uuid4().hex
+    cfg.default_hooks = dict(cfg.get('default_hooks') or {}, checkpoint=None)
+    with tempfile.TemporaryDirectory() as cfg.work_dir:
+        runner = Runner.from_cfg(cfg)
+        load_weights(runner.model, checkpoint, trust, optional)
+        # Else a training would initialise the model again.
+        runner.model.is_init = True
+        yield runner
+
+
+def training_counts(config: ConfigLike) -> 'np.ndarray[Any, Any]':
+    """Count the training images of each class of a config.
+
+    Args:
+        config (str | PathLike | Config): The config.
+
+    Returns:
+        np.ndarray: Images per class, of shape (C, ).
+    """
+    cfg = read_config(config)
+    num_classes = cfg.model.get('head', {}).get('num_classes')
+    return count_labels(
+        DATASETS.build(cfg.train_dataloader.dataset), num_classes
+    )

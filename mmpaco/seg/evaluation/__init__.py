@@ -1,0 +1,5 @@
+"""Metrics of segmentation."""
+
+from .rare_iou_metric import RareIoUMetric
+
+__all__ = ['RareIoUMetric']

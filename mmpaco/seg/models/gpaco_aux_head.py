@@ -1,0 +1,316 @@
+"""The auxiliary head that contrasts the pixels of an image.
+
+Generalized Parametric Contrastive Learning, Cui et al., TPAMI 2023,
+https://arxiv.org/abs/2209.12400, section 4.4
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional, Union, cast
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.utils import SampleList
+from torch import Tensor, nn
+
+from mmpaco.engine.nonfinite_guard import NonFiniteGuard
+from mmpaco.losses import ClassPrior, PaCoLoss
+from mmpaco.registry import MODELS
+
+from .graph_check import check_graph
+from .label_maps import check_label_maps, nearest_labels
+
+_SOURCES = ('decode_head', 'backbone')
+
+
+class DecodeHeadOutput(NamedTuple):
+    """What the main head hands over to an auxiliary head.
+
+    Args:
+        feature (Tensor): Its fused feature, of shape (B, channels, h, w),
+            before dropout.
+        logits (Tensor): Its class scores, of shape (B, C, h, w), before they
+            are enlarged.
+    """
+
+    feature: Tensor
+    logits: Tensor
+
+
+@MODELS.register_module()
+class GPaCoAuxHead(BaseDecodeHead):
+    """Parametric contrast between the pixels of each image.
+
+    Each image is a loss of its own: up to ``num_samples`` random positions
+    of the feature map are embedded by a projector and contrasted with each
+    other and with the class centers, which are the rows of the classifier
+    that gives the logits. Ignored pixels are contrasts, but no anchors. The
+    loss is the mean over the images.
+
+    With ``source='decode_head'``, the papers' setting, feature and logits
+    are those of the main head; the segmentor must be
+    ``mmpaco.GPaCoEncoderDecoder``. With ``source='backbone'`` the head has a
+    3 x 3 convolution on a stage of the backbone and centers of its own, and
+    trains in the stock ``EncoderDecoder`` beside any main head.
+
+    The head takes no part in inference; without its weights
+    (``auxiliary_head.*``) the checkpoint is that of the stock model.
+
+    Args:
+        in_channels (int | Sequence[int]): Channels of the main head's feature
+            (its ``channels``), or of the stage of the backbone.
+        channels (int, optional): Channels of the feature which the projector
+            sees, and of its hidden layers. From the main head that is
+            ``in_channels``, which is the default.
+        num_classes (int): The class count C.
+        source (str): 'decode_head' or 'backbone'. Defaults to 'decode_head'.
+        num_samples (int): Positions of each image that take part; -1 for
+            all. Defaults to 8192.
+        embed_channels (int): Embedding size D. Defaults to 128.
+        loss_decode (dict, optional): Config of the loss, whose ignore label
+            is that of the head. Defaults to the papers' setting,
+            ``dict(type='mmpaco.PaCoLoss', alpha=0.01, temperature=0.07)``.
+        loss_weight (float): Factor of the loss. Defaults to 1.0.
+        class_counts (Sequence[int], optional): Pixels per class in the
+            training set, for a class prior. Defaults to None, that is none,
+            as in the papers.
+        ignore_index (int, optional): The label that is ignored. Defaults to
+            255.
+        dropout_ratio (float): Dropout before centers of its own. Defaults
+            to 0.1.
+        init_cfg (dict, optional): Initialisation. Defaults to that of
+            ``BaseDecodeHead`` for centers of its own, and to mmcv's and
+            PyTorch's own for the rest.
+        **kwargs: Other arguments of ``BaseDecodeHead``, such as ``norm_cfg``
+            and ``act_cfg`` of the projector, which should be those of the
+            main head, or ``in_index``.
+
+    Raises:
+        TypeError: If the loss is not ``mmpaco.PaCoLoss``.
+        ValueError: If an argument is out of range or does not fit another.
+    """
+
+    def __init__(
+        self,
+        in_channels: Union[int, Sequence[int]],
+        channels: Optional[int] = None,
+        *,
+        num_classes: int,
+        source: str = 'decode_head',
+        num_samples: int = 8192,
+        embed_channels: int = 128,
+        loss_decode: Optional[dict[str, Any]] = None,
+        loss_weight: float = 1.0,
+        class_counts: Optional[Sequence[int]] = None,
+        ignore_index: Optional[int] = 255,
+        dropout_ratio: float = 0.1,
+        init_cfg: Optional[dict[str, Any]] = None,
+        **kwargs: Any,
+    ) -> None:
+        if source not in _SOURCES:
+            raise ValueError(
+                f'source must be one of {_SOURCES}, but got {source!r}'
+            )
+        if num_samples < 1 and num_samples != -1:
+            raise ValueError(
+                'num_samples must be positive, or -1 for all positions, but '
+                f'got {num_samples}'
+            )
+        if source == 'decode_head':
+            if channels is None:
+                channels = cast(int, in_channels)
+            if channels != in_channels:
+                raise ValueError(
+                    f'the feature of the main head has {in_channels} channels '
+                    f'(in_channels), but got channels={channels}; leave out '
+                    'channels'
+                )
+        else:
+            if channels is None:
+                raise ValueError(
+                    "source='backbone' needs the channels of the 3 x 3 "
+                    'convolution, but got channels=None; half or a quarter '
+                    f'of in_channels={in_channels} is usual'
+                )
+            if init_cfg is None:
+                init_cfg = dict(
+                    type='Normal', std=0.01, override=dict(name='conv_seg')
+                )
+        if loss_decode is None:
+            loss_decode = dict(
+                type='mmpaco.PaCoLoss', alpha=0.01, temperature=0.07
+            )
+        super().__init__(
+            in_channels,
+            channels,
+            num_classes=num_classes,
+            loss_decode=loss_decode,
+            ignore_index=ignore_index,
+            dropout_ratio=dropout_ratio if source == 'backbone' else 0,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        self._check_loss()
+        if self.out_channels != num_classes:
+            raise ValueError(
+                f'contrast needs a center for each of {num_classes} classes '
+                f'(num_classes), but got out_channels={self.out_channels}; '
+                'leave out out_channels'
+            )
+        if self.sampler is not None:
+            raise ValueError(
+                f'got sampler={type(self.sampler).__name__}, but positions '
+                'are drawn at random; set num_samples instead'
+            )
+        self.source = source
+        self.num_samples = num_samples
+        self.loss_weight = loss_weight
+        self.guard = NonFiniteGuard('GPaCoAuxHead')
+        if source == 'decode_head':
+            # DDP would wait for the gradient of centers that nobody uses.
+            del self.conv_seg
+        else:
+            self.conv = self._conv_module(self.in_channels, kernel_size=3)
+        self.projector = nn.Sequential(
+            self._conv_module(channels, kernel_size=1),
+            self._conv_module(channels, kernel_size=1),
+            nn.Conv2d(channels, embed_channels, kernel_size=1),
+        )
+        self.prior = (
+            None
+            if class_counts is None
+            else ClassPrior(num_classes, class_counts)
+        )
+
+    def _check_loss(self) -> None:
+        if not isinstance(self.loss_decode, PaCoLoss):
+            raise TypeError(
+                "GPaCoAuxHead needs loss_decode=dict(type='mmpaco.PaCoLoss', "
+                f'...), but got {type(self.loss_decode).__name__}'
+            )
+        if self.loss_decode.reduction != 'mean':
+            raise ValueError(
+                'the loss of an image is the mean over its anchors, but got '
+                f'reduction={self.loss_decode.reduction!r}; leave it out'
+            )
+        if self.loss_decode.ignore_index not in (None, self.ignore_index):
+            raise ValueError(
+                f'the loss ignores label {self.loss_decode.ignore_index} and '
+                f'the head {self.ignore_index}; set ignore_index in the head '
+                'alone'
+            )
+        self.loss_decode.ignore_index = self.ignore_index
+
+    def _conv_module(self, in_channels: int, kernel_size: int) -> ConvModule:
+        return ConvModule(
+            in_channels,
+            self.channels,
+            kernel_size,
+            padding=kernel_size // 2,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+            act_cfg=self.act_cfg,
+        )
+
+    def forward(
+        self, inputs: Union[DecodeHeadOutput, Sequence[Tensor]]
+    ) -> tuple[Tensor, Tensor]:
+        """Embed all positions and score them.
+
+        Args:
+            inputs (DecodeHeadOutput | Sequence[Tensor]): What the main head
+                hands over, or the stages of the backbone.
+
+        Returns:
+            tuple[Tensor, Tensor]: Embeddings of shape (B, D, h, w), of unit
+            length over D, in float32 at least, and class scores of shape
+            (B, C, h, w).
+
+        Raises:
+            TypeError: If the main head hands nothing over.
+        """
+        if self.source == 'backbone':
+            feature = self.conv(self._transform_inputs(inputs))
+            logits = self.cls_seg(feature)
+        elif isinstance(inputs, DecodeHeadOutput):
+            feature, logits = inputs
+        else:
+            raise TypeError(
+                "source='decode_head' needs the feature and the logits of the "
+                'main head, but got the features of the backbone; use '
+                "model=dict(type='mmpaco.GPaCoEncoderDecoder', ...), or set "
+                "source='backbone' in mmpaco.GPaCoAuxHead"
+            )
+        embeddings = self.projector(feature)
+        # Half precision is too coarse for a division by the temperature.
+        dtype = torch.promote_types(embeddings.dtype, torch.float32)
+        return F.normalize(embeddings.to(dtype), dim=1), logits
+
+    def loss_by_feat(
+        self,
+        seg_logits: tuple[Tensor, Tensor],
+        batch_data_samples: SampleList,
+    ) -> dict[str, Tensor]:
+        """Compute the loss.
+
+        Args:
+            seg_logits (tuple[Tensor, Tensor]): Embeddings, unit vectors of
+                shape (B, D, h, w), and class scores of shape (B, C, h, w).
+            batch_data_samples (list[SegDataSample]): The B data samples with
+                their label maps of shape (1, H, W).
+
+        Returns:
+            dict[str, Tensor]: ``loss_gpaco``, a scalar.
+
+        Raises:
+            TypeError: If the labels are not integers.
+            ValueError: If they do not fit the images or the classes.
+            RuntimeError: If a value is not finite, or the embeddings have
+                no gradient.
+        """
+        embeddings, logits = seg_logits
+        check_graph(embeddings, self.projector, 'GPaCoAuxHead', 'projector')
+        if len(batch_data_samples) != len(embeddings):
+            raise ValueError(
+                f'got {len(batch_data_samples)} data samples for '
+                f'{len(embeddings)} images; expected one for each'
+            )
+        check_label_maps(
+            batch_data_samples, self.num_classes, self.ignore_index
+        )
+        self.guard(embeddings, logits)
+        loss = self._contrast(embeddings, logits, batch_data_samples)
+        return dict(loss_gpaco=loss * self.loss_weight)
+
+    def _contrast(
+        self, embeddings: Tensor, logits: Tensor, data_samples: SampleList
+    ) -> Tensor:
+        """Contrast the pixels of each image; the mean over the images."""
+        labels = self._stack_batch_gt(data_samples).squeeze(1).long()
+        labels = nearest_labels(labels, embeddings.shape[-2:])
+        class_counts = None if self.prior is None else self.prior()
+        losses = []
+        for rows in zip(
+            embeddings.flatten(2), labels.flatten(1), logits.flatten(2)
+        ):
+            embedding, label, scores = self._sample(*rows)
+            losses.append(
+                self.loss_decode(
+                    embedding.t(),
+                    label,
+                    scores.t(),
+                    class_counts=class_counts,
+                )
+            )
+        return torch.stack(losses).mean()
+
+    def _sample(self, *maps: Tensor) -> tuple[Tensor, ...]:
+        """Draw the same positions, the last axis, of maps of one image."""
+        num_positions = maps[0].shape[-1]
+        if self.num_samples == -1 or self.num_samples >= num_positions:
+            return maps
+        # On the device of the maps, so that the host need not wait.
+        chosen = torch.randperm(num_positions, device=maps[0].device)
+        chosen = chosen[: self.num_samples]
+        return tuple(x.index_select(-1, chosen) for x in maps)

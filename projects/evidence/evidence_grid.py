@@ -1,0 +1,239 @@
+"""The grid of runs that shows what the methods do on real images.
+
+A run that has ended is kept as one small file, its record, so that the grid
+goes on where it was stopped though checkpoints and logs are gone.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Optional
+
+from evidence_record import (
+    last_validation,
+    normalised_record,
+    trained_record,
+)
+
+from mmpaco.comparison.runs import Run
+from mmpaco.comparison.scheduling import run_all
+from mmpaco.files import PathLike, write_text
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training of the grid.
+
+    Attributes:
+        label: Name of the method.
+        config: Stem of its config below ``configs/``.
+        setting: Environment variables that the config reads, by name.
+        seed: The seed.
+        after: Label of the first stage, whose checkpoint it starts from.
+        normalised: Label of the same checkpoint with a tau-normalised
+            classifier, if that is wanted, too.
+    """
+
+    label: str
+    config: str
+    setting: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    after: Optional[str] = None
+    normalised: Optional[str] = None
+
+    @property
+    def name(self) -> str:
+        """Name of its files, the same for the same training."""
+        words = [f'{k.lower()}{v}' for k, v in sorted(self.setting.items())]
+        return '_'.join([_slug(self.label), *words, f'seed{self.seed}'])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its record tells of the job."""
+        return {
+            'label': self.label,
+            'setting': dict(self.setting),
+            'config': self.config,
+        }
+
+
+def setting_text(setting: Mapping[str, Any]) -> str:
+    """Tell a setting in words, such as 'alpha 0.01, temperature 0.07'."""
+    return ', '.join(f'{k.lower()} {v}' for k, v in setting.items())
+
+
+def _slug(label: str) -> str:
+    return re.sub(r'[^a-z0-9.]+', '-', label.lower()).strip('-')
+
+
+class Grid:
+    """Trains jobs and keeps their records.
+
+    Args:
+        configs: Folder of the configs.
+        tools: Folder of ``train.py`` and ``test.py``.
+        work_dir: Folder of checkpoints and logs; below the current folder.
+        records: Folder of the records.
+        jobs: Trainings at a time, one thread each.
+    """
+
+    def __init__(
+        self,
+        configs: PathLike,
+        tools: PathLike,
+        work_dir: PathLike,
+        records: PathLike,
+        jobs: int = 2,
+    ) -> None:
+        self.configs = Path(configs)
+        self.tools = Path(tools)
+        self.work_dir = Path(work_dir)
+        self.records = Path(records)
+        self.jobs = jobs
+
+    def record(self, job: Experiment) -> Optional[dict[str, Any]]:
+        """Read the record of a job.
+
+        Args:
+            job: The job.
+
+        Returns:
+            The record, with the time of both stages if there are two; None
+            if there is none, or a config was another.
+        """
+        path = self.records / f'{job.name}.json'
+        if not path.exists():
+            return None
+        record: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+        if record['config_sha256'] != self._run(job).config_sha256:
+            return None
+        if job.after is not None:
+            first = self.record(self._first(job))
+            if first is None:
+                return None
+            for clock in {'seconds', 'cpu_seconds'} & set(record):
+                record[clock] += first[clock]
+        return record
+
+    def _write(self, name: str, record: Mapping[str, Any]) -> None:
+        write_text(
+            self.records / f'{name}.json', json.dumps(record, indent=1) + '\n'
+        )
+
+    def _run(self, job: Experiment) -> Run:
+        env = {**job.setting, 'SEED': str(job.seed)}
+        if job.after is not None:
+            first = self._run(self._first(job))
+            last = f'epoch_{first.cfg.train_cfg["max_epochs"]}.pth'
+            # Relative, if the folder is: a record knows its config by a hash.
+            env['STAGE1'] = (first.dir / last).as_posix()
+        words = setting_text(job.setting)
+        return Run(
+            f'{job.label} ({words})' if words else job.label,
+            self.configs / f'{job.config}.py',
+            job.seed,
+            self.work_dir / job.name,
+            env,
+        )
+
+    def _first(self, job: Experiment) -> Experiment:
+        config = job.config.replace('stage2', 'stage1')
+        return Experiment(job.after, config, job.setting, job.seed)
+
+    def known(self, jobs: Iterable[Experiment]) -> list[dict[str, Any]]:
+        """Read the records that there are.
+
+        Args:
+            jobs: Jobs, some of them perhaps not trained yet.
+
+        Returns:
+            The records, in the order of the jobs.
+        """
+        records = [self.record(job) for job in jobs]
+        return [record for record in records if record is not None]
+
+    def choose(self, trials: Iterable[Experiment]) -> dict[str, Experiment]:
+        """Choose the best trial of each method on the validation list.
+
+        Args:
+            trials: Jobs, of which those with a record are compared.
+
+        Returns:
+            The chosen job of each label, in the order of the labels.
+
+        Raises:
+            RuntimeError: If a label has no record yet.
+        """
+        best: dict[str, tuple[Optional[Experiment], float]] = {}
+        for job in trials:
+            most = best.setdefault(job.label, (None, -1.0))[1]
+            record = self.record(job)
+            if record is not None and last_validation(record) > most:
+                best[job.label] = job, last_validation(record)
+        missing = [label for label, (job, _) in best.items() if job is None]
+        if missing:
+            raise RuntimeError(
+                f'no trial of {", ".join(missing)} is finished; train them '
+                'before anything is chosen'
+            )
+        return {label: job for label, (job, _) in best.items()}
+
+    def train(self, jobs: Iterable[Experiment]) -> None:
+        """Train what has no record yet, and record it.
+
+        Args:
+            jobs: The jobs; a job with a first stage trains that, too.
+
+        Raises:
+            RuntimeError: If a run fails; the others are finished before.
+        """
+        jobs = list(jobs)
+        missing = [job for job in jobs if self.record(job) is None]
+        # Of a first stage the checkpoint is needed, not the record alone.
+        first = [self._first(j) for j in missing if j.after is not None]
+        waiting = [
+            job
+            for job in missing
+            if job.after is not None
+            and not self._run(self._first(job)).finished
+        ]
+        # What waits for nothing keeps the cores busy beside first stages.
+        ready = [job for job in missing if job not in waiting]
+        self._run_all([*first, *ready])
+        self._run_all(waiting)
+
+    def _run_all(self, jobs: Sequence[Experiment]) -> None:
+        runs = {self._run(job).dir: job for job in jobs}
+        for job in jobs:
+            # It may have ended just before the grid was stopped.
+            run = self._run(job)
+            if run.finished:
+                self._close(job, run)
+        run_all(
+            [self._run(job) for job in jobs],
+            self.tools,
+            self.jobs,
+            then=lambda run: self._close(runs[run.dir], run),
+        )
+
+    def _close(self, job: Experiment, run: Run) -> None:
+        """Keep of a finished run what the tables and pictures need."""
+        self._write(job.name, trained_record(run, job.facts))
+        if job.normalised is not None:
+            other = self.normalised(job)
+            folder = self.work_dir / other.name
+            record = normalised_record(run, other.facts, folder, self.tools)
+            self._write(other.name, record)
+
+    def normalised(self, job: Experiment) -> Experiment:
+        """Name the job whose record is the tau-normalised one of another.
+
+        Args:
+            job: A job with a ``normalised`` label.
+
+        Returns:
+            A job for :meth:`record`; it is not to be trained.
+        """
+        return replace(job, label=job.normalised, normalised=None)

@@ -1,0 +1,87 @@
+"""The metric against a loop, through an evaluator."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.evaluator import Evaluator
+from mmengine.registry import DefaultScope
+from mmpretrain.structures import DataSample
+
+from mmpaco.cls.evaluation import ShotAccuracy
+
+COUNTS = [300, 100, 20, 19, 1]
+
+
+def test_groups_are_means_over_classes_not_over_images():
+    rng = np.random.default_rng(0)
+    labels = np.concatenate(
+        [np.full(n, c) for c, n in enumerate((3, 9, 5, 2, 4))]
+    )
+    scores = torch.tensor(rng.random((len(labels), 5)))
+    metric = ShotAccuracy(class_counts=COUNTS)
+    evaluator = Evaluator(metric)
+    samples = [
+        DataSample().set_gt_label(int(label)).set_pred_score(score)
+        for label, score in zip(labels, scores)
+    ]
+    for start in range(0, len(samples), 6):
+        evaluator.process(samples[start : start + 6])
+    got = evaluator.evaluate(len(samples))
+
+    right = scores.argmax(1).numpy() == labels
+    accuracy = [100 * right[labels == c].mean() for c in range(5)]
+    expected = {
+        'shot/many': accuracy[0],
+        'shot/medium': np.mean(accuracy[1:3]),
+        'shot/few': np.mean(accuracy[3:]),
+        'shot/all': np.mean(accuracy),
+    }
+    assert got == pytest.approx(expected)
+
+
+def test_predicted_labels_are_taken_where_there_are_no_scores():
+    metric = ShotAccuracy(class_counts=[10, 10])
+    metric.process(
+        None,
+        [
+            dict(gt_label=torch.tensor([1]), pred_label=torch.tensor([1])),
+            dict(gt_label=torch.tensor([0]), pred_label=torch.tensor([1])),
+        ],
+    )
+    assert metric.evaluate(2) == {'shot/few': 50.0, 'shot/all': 50.0}
+
+
+def test_counts_come_from_the_training_dataset(mnist5k):
+    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    metric = ShotAccuracy(
+        train_dataset=dict(
+            type='mmpaco.LongTailedDataset',
+            dataset=dict(type='MNIST', data_root=mnist5k, download=False),
+            factor=100,
+        )
+    )
+    assert metric.class_counts[0] == 400
+    assert metric.class_counts[-1] == 4
+
+
+@pytest.mark.parametrize(
+    'options',
+    (
+        dict(),
+        dict(train_dataset=dict(type='MNIST'), class_counts=[1]),
+        dict(class_counts=[1], few_shot=200),
+        dict(class_counts=[1], few_shot=-1),
+    ),
+)
+def test_bad_arguments_are_refused(options):
+    with pytest.raises(ValueError):
+        ShotAccuracy(**options)
+
+
+def test_test_label_without_a_training_count_is_refused():
+    metric = ShotAccuracy(class_counts=[10, 10])
+    metric.process(None, [dict(gt_label=2, pred_label=0)])
+    with pytest.raises(
+        ValueError, match=r'\[0, 2\), the classes of the training'
+    ):
+        metric.evaluate(1)

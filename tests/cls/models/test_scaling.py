@@ -1,0 +1,158 @@
+"""The bytes of ``docs/scaling.md``, against those of real processes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from support.paths import DOCS
+
+SCRIPT = """
+import json
+import os
+import sys
+from types import SimpleNamespace
+
+import torch
+from mmengine.registry import MODELS, DefaultScope
+from mmpretrain.structures import DataSample
+from torch import distributed
+
+import mmpaco
+from mmpaco.engine.hooks import PaCoQueueHook
+
+path, images, channels, size = sys.argv[1], *map(int, sys.argv[2:])
+messages = []
+
+
+def count(name, position):
+    call = getattr(distributed, name)
+
+    def counted(*args, **kwargs):
+        tensor = args[position]
+        messages.append([name, tensor.numel() * tensor.element_size()])
+        return call(*args, **kwargs)
+
+    setattr(distributed, name, counted)
+
+
+def step(momentum, gather):
+    model = MODELS.build(dict(
+        type='mmpaco.PaCoClassifier',
+        momentum=momentum,
+        data_preprocessor=dict(type='mmpaco.MultiViewDataPreprocessor'),
+        backbone=dict(
+            type='ResNet_CIFAR', depth=18, num_stages=1, stem_channels=4,
+            base_channels=4, out_indices=(0, ), strides=(1, ),
+            dilations=(1, )),
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(
+            type='mmpaco.GPaCoHead', num_classes=3, in_channels=4,
+            class_prior=False, queue_length=50, gather=gather,
+            projector=dict(out_channels=channels))))
+    runner = SimpleNamespace(model=model, hooks=[], iter=0)
+    hook = PaCoQueueHook()
+    hook.before_train(runner)
+    samples = [DataSample().set_gt_label(i % 3) for i in range(images)]
+    messages.clear()
+    losses = model.loss(torch.randn(2 * images, 3, size, size), samples * 2)
+    losses['loss'].backward()
+    hook.after_train_iter(runner, 0)
+    return list(messages)
+
+
+distributed.init_process_group('gloo')
+DefaultScope.get_instance('rank', scope_name='mmpretrain')
+for name, position in (
+    ('all_gather', 1), ('all_reduce', 0), ('broadcast', 0),
+    ('all_gather_into_tensor', 1), ('all_gather_object', 1),
+    ('reduce_scatter', 0), ('all_to_all', 0), ('send', 0), ('reduce', 0),
+):
+    count(name, position)
+steps = {'`gather=True`': step(None, True), "PaCo's shuffle": step(0.9, False)}
+with open(f'{path}/{distributed.get_rank()}.json', 'w') as file:
+    json.dump(steps, file)
+# Threads of gloo now and then abort an interpreter that takes its leave.
+os._exit(0)
+"""
+
+
+def sent(name, message, ranks):
+    """Bytes that a rank sends in a ring, on average."""
+    share = (ranks - 1) / ranks
+    whole = {
+        'all_gather': ranks * message,
+        'all_reduce': 2 * message,
+        'broadcast': message,
+    }
+    return share * whole[name]
+
+
+def cost(ranks, images=32, channels=128, size=224, parameters=25.6e6):
+    """Bytes that a rank sends in a step, and the largest that it gathers.
+
+    Two views of ``images`` images a rank, embeddings of ``channels``
+    numbers. Numbers have 4 bytes, classes and sizes 8.
+    """
+    others = ranks - 1
+    anchor = 4 * channels
+    pixels = images * 3 * size * size * 4
+    return {
+        'queue hook': (
+            others * (8 + images * (anchor + 8)),
+            ranks * images * anchor,
+        ),
+        '`gather=True`': (
+            # Sizes, rows and classes forward; rows backward.
+            others * (8 + 2 * images * (anchor + 8))
+            + 2 * others * 2 * images * anchor,
+            ranks * 2 * images * anchor,
+        ),
+        "PaCo's shuffle": (
+            # Sizes, images, the order that is drawn, keys.
+            others * (8 + pixels + 8 * images + images * anchor),
+            ranks * pixels,
+        ),
+        'DDP': (2 * others / ranks * 4 * parameters, 4 * parameters),
+    }
+
+
+@pytest.mark.parametrize('num_ranks', (2, 3))
+def test_a_step_sends_as_many_bytes_as_the_formula_says(tmp_path, num_ranks):
+    script = tmp_path / 'step.py'
+    script.write_text(SCRIPT)
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    command += [f'--nproc_per_node={num_ranks}', script, tmp_path]
+    images, channels, size = 6, 10, 8
+    subprocess.run(
+        [str(x) for x in (*command, images, channels, size)],
+        timeout=300,
+        check=True,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
+    expected = cost(num_ranks, images, channels, size)
+    for rank in range(num_ranks):
+        steps = json.loads((tmp_path / f'{rank}.json').read_text())
+        for part, messages in steps.items():
+            counted = sum(sent(*message, num_ranks) for message in messages)
+            wanted = expected['queue hook'][0] + expected[part][0]
+            assert counted == pytest.approx(wanted, rel=1e-12)
+            largest = max(
+                size for name, size in messages if name == 'all_gather'
+            )
+            assert num_ranks * largest == expected[part][1]
+
+
+def test_the_tables_of_the_page_hold_what_the_formula_gives():
+    rows = {}
+    for line in (DOCS / 'scaling.md').read_text().splitlines():
+        if line.startswith('| ') and line.count('|') == 8:
+            name, *numbers = (x.strip() for x in line.strip('|').split('|'))
+            rows[name] = numbers
+    by_ranks = [cost(ranks) for ranks in (8, 64, 512)]
+    assert set(by_ranks[0]) <= set(rows)
+    for name in by_ranks[0]:
+        numbers = [x[name][i] / 1e6 for i in range(2) for x in by_ranks]
+        # Three digits.
+        assert rows[name] == [f'{float(f"{x:.3g}"):,g}' for x in numbers]

@@ -1,0 +1,151 @@
+"""The grid of docs/evidence.md: what is compared, and how it is reported."""
+
+import importlib.util
+import json
+import shutil
+import sys
+
+import pytest
+from evidence_grid import Grid
+from matplotlib.image import imread
+from support.paths import CONFIGS, DOCS, PROJECTS, TOOLS
+
+PICTURES = ('evidence_classes.png', 'evidence_gradients.png')
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch):
+    """The module of the tool, with an empty page and a list of its own."""
+    spec = importlib.util.spec_from_file_location(
+        'evidence_tool', PROJECTS / 'evidence' / 'evidence.py'
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.DOCS = tmp_path / 'docs'
+    (module.DOCS / 'images').mkdir(parents=True)
+    shutil.copy(DOCS / 'evidence.md', module.DOCS)
+    data = tmp_path / 'data' / 'tiny_imagenet100'
+    (data / 'images').mkdir(parents=True)
+    lines = []
+    for label in range(100):
+        for i in range(3 - label // 40):
+            path = f'images/{label}_{i}.JPEG'
+            (data / path).touch()
+            lines.append(f'{path} {label}')
+    (data / 'train_if100.txt').write_text('\n'.join(lines))
+    monkeypatch.chdir(tmp_path)
+    return module
+
+
+@pytest.fixture
+def grid(tool):
+    return Grid(
+        CONFIGS,
+        TOOLS,
+        'work_dirs/evidence',
+        tool.DOCS / 'evidence',
+    )
+
+
+def first_trials(tool):
+    return {job.label: job for job in reversed(tool.TRIALS)}
+
+
+def write_records(grid, jobs):
+    """Records as after the training, of made-up figures."""
+    stages = [grid._first(job) for job in jobs if job.after]
+    for i, job in enumerate([*jobs, *stages]):
+        record = {
+            'label': job.label,
+            'seed': job.seed,
+            'setting': dict(job.setting),
+            'config_sha256': grid._run(job).config_sha256,
+            'cpu_seconds': 600.0,
+            'validation': {'100': 50.0 - i / 10},
+            'gradient_norm': [0.1] * 100,
+            'adjusted': {'strength': 0.1, 'all': 40 + i / 2},
+            'test': dict.fromkeys(('all', 'many', 'medium', 'few'), 40 + i)
+            | {'classes': [40.0 + i] * 100},
+        }
+        path = grid.records / f'{job.name}.json'
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(record))
+
+
+def report(tool, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['evidence.py', '--report'])
+    tool.main()
+    return (tool.DOCS / 'evidence.md').read_text(encoding='utf-8')
+
+
+def test_every_training_is_another_one(tool, grid):
+    chosen = first_trials(tool)
+    jobs = tool.finals(chosen, 3) + tool.ablations(chosen)
+    jobs += [job for job in tool.TRIALS if job not in jobs]
+    assert len(jobs) == 6 * 3 + 6 + 10
+    assert len({job.name for job in jobs}) == len(jobs)
+    runs = [grid._run(job) for job in jobs]
+    assert len({run.config_sha256 for run in runs}) == len(runs)
+    for job, run in zip(jobs, runs):
+        cfg = run.cfg
+        # The same budget for all but the second stage, which comes on top.
+        epochs = 20 if job.after else 100
+        assert cfg.train_cfg.max_epochs == epochs
+        assert cfg.train_dataloader.batch_size == 128
+        assert cfg.test_dataloader.dataset.ann_file == 'test.txt'
+        assert cfg.val_dataloader.dataset.ann_file == 'val.txt'
+        factor = job.setting.get('IMBALANCE', '100')
+        data = cfg.train_dataloader.dataset
+        assert data.ann_file == f'train_if{factor}.txt'
+        assert cfg.randomness.seed == job.seed
+
+
+def test_ablations_change_what_they_say(tool, grid):
+    jobs = tool.ablations(first_trials(tool))
+    cfgs = {job.label: grid._run(job).cfg for job in jobs}
+    heads = {label: cfg.model.head for label, cfg in cfgs.items()}
+    assert heads['GPaCo, no queue'].queue_length == 0
+    assert heads['GPaCo, queue 4096'].queue_length == 4096
+    for alpha in ('0.05', '0.2'):
+        assert heads[f'GPaCo, alpha {alpha}'].loss.alpha == float(alpha)
+    norm = heads['GPaCo, batch norm in the projector'].projector.norm_cfg
+    assert norm.type == 'BN1d'
+    (job,) = (job for job in jobs if job.after)
+    first = grid._run(grid._first(job))
+    assert first.cfg.model.head.projector.norm_cfg.type == 'BN1d'
+    assert cfgs[job.label].model.pretrained.startswith(first.dir.as_posix())
+    pipeline = cfgs['GPaCo, one view'].train_dataloader.dataset.pipeline
+    views = [x.get('num_views', 1) for x in pipeline]
+    assert views == [1] * len(views)
+
+
+def test_a_grid_without_trials_chooses_nothing(tool, monkeypatch):
+    with pytest.raises(RuntimeError, match='no trial of GPaCo'):
+        report(tool, monkeypatch)
+
+
+def test_the_report_says_what_has_not_been_run(tool, grid, monkeypatch):
+    write_records(grid, tool.TRIALS)
+    page = report(tool, monkeypatch)
+    # The first trial of each is the better one here.
+    assert page.count('**') == 2 * 6
+    assert '| GPaCo | alpha 0.01, temperature 0.07 | **50.00** |' in page
+    assert '| GPaCo is better than PaCo | does not hold: -4.00 (one' in page
+    # The difference is halved by the adjustment.
+    assert '| GPaCo is better than PaCo | does not hold: -2.00 (one' in page
+    assert '| two views are better than one | not run yet |' in page
+    for name in PICTURES:
+        assert imread(tool.DOCS / 'images' / name).shape[2] >= 3
+
+
+def test_the_whole_grid_leaves_nothing_open(tool, grid, monkeypatch):
+    write_records(grid, tool.TRIALS)
+    chosen = grid.choose(tool.TRIALS)
+    finals = tool.finals(chosen, 3)
+    jobs = finals + tool.ablations(chosen)
+    normalised = [grid.normalised(j) for j in finals if j.normalised]
+    write_records(grid, jobs + normalised)
+    page = report(tool, monkeypatch)
+    assert 'not run yet' not in page
+    assert page.count('(3 seeds)') == 4 + 4 + 1
+    assert page.count('(one seed)') == 4 + 4

@@ -1,0 +1,82 @@
+"""Promises of the metric of rare classes, against loops over pixels."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import METRICS
+
+COUNTS = [900, 20, 500, 20, 7]
+CLASSES = ('a', 'b', 'c', 'd', 'e')
+
+
+def evaluate(predictions, labels, **options):
+    cfg = dict(type='mmpaco.RareIoUMetric', class_counts=COUNTS, num_rare=3)
+    metric = METRICS.build({**cfg, **options})
+    metric.dataset_meta = dict(classes=CLASSES)
+    for prediction, label in zip(predictions, labels):
+        sample = dict(
+            pred_sem_seg=dict(data=torch.from_numpy(prediction)[None]),
+            gt_sem_seg=dict(data=torch.from_numpy(label)[None]),
+            img_path='x/name.jpg',
+        )
+        metric.process({}, [sample])
+    return metric.evaluate(len(labels))
+
+
+def maps(seed, values):
+    shape = (4, 17, 23)
+    return np.random.default_rng(seed).choice(values, shape).astype(np.int64)
+
+
+def loop_iou(predictions, labels):
+    iou = []
+    for c in range(len(CLASSES)):
+        inter = union = 0
+        for p, t in zip(predictions.ravel(), labels.ravel()):
+            if t != 255:
+                inter += p == c and t == c
+                union += p == c or t == c
+        iou.append(100 * inter / union if union else float('nan'))
+    return iou
+
+
+def test_ious_are_those_of_a_loop_over_the_pixels():
+    predictions = maps(0, [0, 1, 1, 2, 3, 4])
+    labels = maps(1, [0, 1, 2, 2, 3, 4, 255])
+    metrics = evaluate(predictions, labels)
+    hand = loop_iou(predictions, labels)
+    np.testing.assert_allclose(metrics['IoU_classwise'], hand, atol=6e-3)
+    assert metrics['mIoU'] == pytest.approx(np.mean(hand), abs=6e-3)
+    # The classes of 7, 20 and 20 pixels.
+    rare = np.mean([hand[1], hand[3], hand[4]])
+    assert metrics['rare_mIoU'] == pytest.approx(rare, abs=6e-3)
+
+
+def test_a_class_that_never_appears_is_left_out():
+    predictions = maps(0, [0, 1, 2, 4])
+    labels = maps(1, [0, 1, 2, 4, 255])
+    metrics = evaluate(predictions, labels)
+    hand = loop_iou(predictions, labels)
+    assert np.isnan(hand[3]) and np.isnan(metrics['IoU_classwise'][3])
+    rare = np.mean([hand[1], hand[4]])
+    assert metrics['rare_mIoU'] == pytest.approx(rare, abs=6e-3)
+    only = evaluate(predictions * 0, labels * 0)
+    assert np.isnan(only['rare_mIoU']) and only['mIoU'] == 100
+
+
+def test_formatting_alone_scores_nothing(tmp_path):
+    metrics = evaluate(
+        maps(0, [0, 1]), maps(1, [0]), format_only=True, output_dir=tmp_path
+    )
+    assert metrics == {} and (tmp_path / 'name.png').exists()
+
+
+@pytest.mark.parametrize('num_rare', [0, 6])
+def test_wrong_numbers_of_rare_classes_are_refused(num_rare):
+    with pytest.raises(ValueError, match=f'num_rare={num_rare} .* 5 classes'):
+        evaluate([], [], num_rare=num_rare)
+
+
+def test_counts_of_another_dataset_are_refused():
+    with pytest.raises(ValueError, match='has 4 classes.*has 5'):
+        evaluate(maps(0, [0]), maps(1, [0]), class_counts=[4, 3, 2, 1])

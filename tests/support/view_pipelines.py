@@ -1,0 +1,44 @@
+"""The pipelines of the configs, and their steps."""
+
+from mmcv.transforms import Compose
+from mmengine.config import Config
+
+from support.paths import CONFIGS
+
+PIPELINES = CONFIGS / '_base_/pipelines'
+VARIABLES = {
+    'sim_224': 'sim',
+    'randaug_n2-m10_224': 'randaug',
+    'randaug_n3-m10_224': 'randaug',
+    'randaug_n5-m10_224': 'randaug',
+    'randaug-stack_n2-m10_224': 'randaug_stack',
+    'randaug-stack_n3-m10_224': 'randaug_stack',
+    'randaug-stack_n3-m12_224': 'randaug_stack',
+    'randaug-stack_n5-m10_224': 'randaug_stack',
+    'cifar_autoaug-cutout': 'autoaug_cutout',
+    'cifar_sim': 'cifar_sim',
+    'cifar_sim_blur0.2': 'cifar_sim',
+    'test_224': 'test_view',
+}
+
+
+def load(name):
+    return Config.fromfile(str(PIPELINES / f'{name}.py'))
+
+
+def config(name):
+    return load(name)[VARIABLES[name]]
+
+
+def build(name):
+    return Compose(config(name)).transforms
+
+
+def kind(step):
+    """Name a step, without the wrapper of torchvision's."""
+    return type(getattr(step, 't', step)).__name__
+
+
+def find(name, wanted):
+    (step,) = (step for step in build(name) if kind(step) == wanted)
+    return step
