@@ -27,6 +27,7 @@ from mmpaco.runner.loaded_runner import training_counts
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / 'docs'
+RECORDS = Path(__file__).resolve().parent / 'records'
 SETUP = 'resnet14-w16_tiny-imagenet100-lt'
 RATES = [{'LR': '0.1'}, {'LR': '0.05'}]
 TEMPERATURES = [{'TEMPERATURE': '0.07'}, {'TEMPERATURE': '0.2'}]
@@ -236,7 +237,7 @@ def main() -> None:
         ROOT / 'configs',
         ROOT / 'tools',
         args.work_dir,
-        ROOT / 'projects' / 'evidence' / 'records',
+        RECORDS,
         args.jobs,
     )
     if not args.report:

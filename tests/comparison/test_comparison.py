@@ -186,7 +186,9 @@ def test_one_seed_has_no_deviation(runs):
 def test_unknown_metric_or_reference_is_named(runs, results):
     with pytest.raises(ValueError, match="'shot/many'.*accuracy/top1"):
         markdown(results, {'many': 'shot/many'}, '')
-    with pytest.raises(ValueError, match=r"\['Plain', 'Smooth'\], got 'X'"):
+    with pytest.raises(
+        ValueError, match=r"\['Plain', 'Smooth'\], but got 'X'"
+    ):
         summarise(runs, 'X', {})
 
 
@@ -302,7 +304,7 @@ def test_arguments_are_checked(here):
         plan_runs({}, [0], here)
     with pytest.raises(ValueError, match='seeds must differ'):
         plan_runs({'A': plain}, [1, 1], here)
-    with pytest.raises(ValueError, match='Labels must differ'):
+    with pytest.raises(ValueError, match='labels must differ'):
         plan_runs({'A b': plain, 'a-B': plain}, [1], here)
     with pytest.raises(ValueError, match='jobs=0'):
         run_all([], TOOLS, jobs=0)

@@ -72,5 +72,5 @@ def test_another_data_set_is_not_overwritten(tmp_path):
 
 
 def test_only_bytes_are_written(tmp_path):
-    with pytest.raises(TypeError, match='uint8, got int64'):
+    with pytest.raises(TypeError, match='uint8, but got int64'):
         write_idx(tmp_path / 'x', np.zeros(3, np.int64))

@@ -22,6 +22,7 @@ def tool(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.DOCS = tmp_path / 'docs'
+    module.RECORDS = tmp_path / 'records'
     (module.DOCS / 'images').mkdir(parents=True)
     shutil.copy(DOCS / 'evidence.md', module.DOCS)
     data = tmp_path / 'data' / 'tiny_imagenet100'
@@ -43,7 +44,7 @@ def grid(tool):
         CONFIGS,
         TOOLS,
         'work_dirs/evidence',
-        tool.DOCS / 'evidence',
+        tool.RECORDS,
     )
 
 

@@ -137,7 +137,7 @@ def test_lazy_dataset_is_read_when_it_is_needed(mnist):
     (
         (dict(factor=0.5), 'at least 1'),
         (dict(factor=float('nan')), 'at least 1'),
-        (dict(profile='linear'), "'exp', 'step' or 'pareto'"),
+        (dict(profile='linear'), "'exp', 'step', 'pareto'"),
         (dict(factor=1000), 'use at most 400'),
         (dict(held_out=-1), 'held_out'),
         (dict(factor=1, held_out=5), 'none is left'),

@@ -180,7 +180,7 @@ def half_precision(mnist_config, monkeypatch):
 class Witness(Hook):
     """Follow weights, scale and queue through a run."""
 
-    priority = 'HIGH'
+    priority = 'HIGHEST'
 
     def __init__(self):
         self.steps = []

@@ -33,7 +33,7 @@ def copied(states):
 
 @HOOKS.register_module()
 class KeysHook(Hook):
-    priority = 'HIGH'
+    priority = 'HIGHEST'
     steps = []
 
     def after_train_iter(self, runner, batch_idx, data_batch, outputs):
