@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.scope import enter_scope
 from torch.utils.data import Subset
 
 from mmpaco.engine.class_counts import count_labels, dataset_labels
@@ -9,10 +10,9 @@ from mmpaco.engine.class_counts import count_labels, dataset_labels
 
 @pytest.fixture(scope='module')
 def mnist(mnist5k):
-    from mmengine.registry import DefaultScope
     from mmpretrain.datasets import MNIST
 
-    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
     return MNIST(data_root=mnist5k, download=False)
 
 

@@ -2,17 +2,16 @@
 
 import pytest
 import torch
+from support.scope import enter_scope
 from support.small_segmentor import NUM_CLASSES, small_segmentor
 
 IGNORE = 255
 
 
 @pytest.fixture(autouse=True)
-def scope(request):
+def scope():
     pytest.importorskip('mmseg')
-    from mmengine.registry import DefaultScope
-
-    DefaultScope.get_instance(request.node.nodeid, scope_name='mmseg')
+    enter_scope('mmseg')
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from mmengine.dataset import (
     ConcatDataset,
     RepeatDataset,
 )
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from support.scope import enter_scope
 
 from mmpaco.cls.datasets import LongTailedDataset
 from mmpaco.cls.datasets.cifar_lt import (
@@ -38,7 +38,7 @@ FIRST = {
 
 @pytest.fixture(autouse=True)
 def scope():
-    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ from mmengine.dataset import (
     ConcatDataset,
     RepeatDataset,
 )
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmpretrain.datasets import BaseDataset, KFoldDataset
+from support.scope import enter_scope
 from torch.utils.data import DataLoader, Subset
 
 from mmpaco.cls.datasets import LongTailedDataset
@@ -36,7 +36,7 @@ LABELS = [0] * 6 + [1] * 3 + [2]
 
 @pytest.fixture(autouse=True)
 def scope():
-    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
 
 
 @pytest.fixture

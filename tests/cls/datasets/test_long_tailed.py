@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmengine.registry import DefaultScope
+from support.scope import enter_scope
 
 from mmpaco.cls.datasets import LongTailedDataset
 from mmpaco.cls.datasets.long_tailed import long_tailed_counts
@@ -13,7 +13,7 @@ from mmpaco.registry import DATASETS
 
 @pytest.fixture(autouse=True)
 def scope():
-    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
 
 
 @pytest.fixture

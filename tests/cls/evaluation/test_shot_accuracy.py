@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
-from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
+from support.scope import enter_scope
 
 from mmpaco.cls.evaluation import ShotAccuracy
 
@@ -52,7 +52,7 @@ def test_predicted_labels_are_taken_where_there_are_no_scores():
 
 
 def test_counts_come_from_the_training_dataset(mnist5k):
-    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
     metric = ShotAccuracy(
         train_dataset=dict(
             type='mmpaco.LongTailedDataset',

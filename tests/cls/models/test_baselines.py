@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
+from support.scope import enter_scope
 
 from mmpaco.cls.models import GPaCoHead
 from mmpaco.losses import MultiTaskLoss, supcon_loss
@@ -20,7 +20,7 @@ STAGE2 = 'baselines/supcon-stage2_lenet5_mnist5k-lt.py'
 
 @pytest.fixture
 def scope():
-    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
 
 
 def head(loss, **options):

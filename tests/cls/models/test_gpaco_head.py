@@ -3,9 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.registry import DefaultScope
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
+from support.scope import enter_scope
 from torch import nn
 
 from mmpaco.cls.models import GPaCoHead, Projector
@@ -17,7 +17,7 @@ LOSS = dict(type='mmpaco.PaCoLoss', alpha=0.1, temperature=0.2)
 
 @pytest.fixture(autouse=True)
 def scope():
-    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
 
 
 def head(**options):

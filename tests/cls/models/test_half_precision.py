@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from mmengine.hooks import Hook
 from mmengine.optim.optimizer import amp_optimizer_wrapper
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, amp
 from mmpretrain.structures import DataSample
 from support import spoiling_neck  # noqa: F401
+from support.scope import enter_scope
 
 from mmpaco.cls.models import GPaCoHead, Projector
 from mmpaco.losses import (
@@ -36,7 +36,7 @@ HALVES = (
 
 
 def head(**options):
-    DefaultScope.get_instance('half', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
     torch.manual_seed(0)
     made = GPaCoHead(
         5,
@@ -134,7 +134,7 @@ def test_loss_and_gradients_err_as_their_layers_do(dtype):
 @pytest.mark.parametrize('dtype', HALVES)
 def test_embeddings_are_unit_rows_or_zeros_however_long(dtype, scale):
     """A norm in float16 is zero or infinite for such rows."""
-    DefaultScope.get_instance('half', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
     projector = Projector(128, num_layers=1)
     torch.nn.init.eye_(projector.layers[0].weight)
     torch.nn.init.zeros_(projector.layers[0].bias)

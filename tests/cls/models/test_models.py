@@ -6,10 +6,10 @@ import pytest
 import torch
 import torchvision
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmpretrain.registry import MODELS
 from support.paths import CONFIGS
+from support.scope import enter_scope
 
 from mmpaco.cls.models import FrozenConvResNet
 
@@ -27,7 +27,7 @@ TORCHVISION = {
 
 @pytest.fixture(autouse=True)
 def scope():
-    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
 
 
 def build(base, **backbone):

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
-from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from support.scope import enter_scope
 
 from mmpaco.losses import paco_loss
 
@@ -15,7 +15,7 @@ COUNTS = [30, 10, 3]
 
 @pytest.fixture(autouse=True)
 def scope():
-    DefaultScope.get_instance('test', scope_name='mmpretrain')
+    enter_scope('mmpretrain')
 
 
 def classifier(**options):

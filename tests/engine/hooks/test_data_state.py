@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
+from support.scope import enter_scope
 
 from mmpaco.engine.class_counts import count_labels
 from mmpaco.losses import ClassPrior
@@ -265,9 +266,7 @@ def test_the_hook_leaves_counts_of_the_config_alone(run, monkeypatch):
 
 def test_counts_of_a_segmentation_config_win_over_a_checkpoint():
     pytest.importorskip('mmseg')
-    from mmengine.registry import DefaultScope
-
-    DefaultScope.get_instance('counts', scope_name='mmseg')
+    enter_scope('mmseg')
     cfg = Config(
         dict(
             type='mmpaco.GPaCoAuxHead',

@@ -15,8 +15,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DefaultScope
 from support import rank_training
+from support.scope import enter_scope
 from support.small_seg import WRITERS, data_of, small_config
 
 SOURCES = ('decode_head', 'backbone')
@@ -63,7 +63,7 @@ def ranks(segmentor_cfg, tmp_path_factory):
     All in one launch, since to start three processes takes longest.
     """
     folder = tmp_path_factory.mktemp('ranks')
-    DefaultScope.get_instance('ranks', scope_name='mmseg')
+    enter_scope('mmseg')
     cases, weights = {}, {}
     for name, case in CASES.items():
         cfg = model_cfg(segmentor_cfg, case['source'], case['with_cp'])
