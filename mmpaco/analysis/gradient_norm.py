@@ -1,14 +1,14 @@
 """How strongly each class pulls at its row of the classifier."""
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
 from torch import Tensor, nn
 
+from mmpaco.files import PathLike
 from mmpaco.runner.loaded_runner import ConfigLike, loaded_runner, read_config
 
 from .pictures import (
@@ -33,7 +33,7 @@ def _classifier(model: nn.Module) -> nn.Linear:
 
 def gradient_norms(
     config: ConfigLike,
-    checkpoint: Union[str, 'os.PathLike[str]'],
+    checkpoint: PathLike,
     max_iters: Optional[int] = None,
     trust: bool = False,
 ) -> np.ndarray:
@@ -118,7 +118,7 @@ def _finite_loader(cfg: Config) -> ConfigDict:
 def plot_gradient_norms(
     norms: Mapping[str, Sequence[float]],
     counts: Sequence[int],
-    path: Union[str, 'os.PathLike[str]'],
+    path: PathLike,
 ) -> None:
     """Draw gradient norms from the most frequent class to the rarest.
 

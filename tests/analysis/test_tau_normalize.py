@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from support.class_means import features_of
 from support.paths import ROOT
 
-from mmpaco.analysis import tau_normalize
+from mmpaco.analysis import tau_normalize, trained_classifier
 from mmpaco.registry import MODELS
 
 SEVERAL = [0.0, 0.5, 1.0, 2.0]
@@ -167,3 +167,16 @@ def test_the_checkpoint_is_not_overwritten(trained):
     with pytest.raises(ValueError, match='name another file'):
         tau_normalize.search_tau(cfg, path, path)
     assert path.read_bytes() == before
+
+
+def test_the_checkpoint_is_read_once(trained, tmp_path, monkeypatch):
+    read, paths = tau_normalize.load_checkpoint, []
+
+    def note(path, trust=False):
+        paths.append(path)
+        return read(path, trust)
+
+    for module in (tau_normalize, trained_classifier):
+        monkeypatch.setattr(module, 'load_checkpoint', note)
+    tau_normalize.search_tau(*trained, tmp_path / 'out.pth', [0.5])
+    assert paths == [trained[1]]

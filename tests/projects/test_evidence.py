@@ -1,6 +1,7 @@
 """The grid of docs/evidence.md, trained in small, and what is told of it."""
 
 import json
+import re
 import shutil
 
 import cv2
@@ -123,6 +124,18 @@ def test_it_records_both_stages_and_the_normalised_classifier(folder):
     assert 0 <= float(normalised['setting']['tau']) <= 1
     assert len(normalised['test']['classes']) == 100
     assert grid.choose([job]) == {'SupCon': job}
+
+
+def test_it_records_how_strong_contrast_is(folder):
+    grid = make_grid(folder)
+    config = 'gpaco/resnet14-w16_tiny-imagenet100-lt'
+    job = Experiment('GPaCo', config, {'ALPHA': '0.01'})
+    grid.train([job])
+    (record,) = grid.known([job])
+    log = grid._run(job).log.read_text(errors='replace')
+    told = re.search(r'alpha x K is (\S+) for the most .*?\(K = (\S+) ', log)
+    assert record['alpha_k'] == float(told[1])
+    assert record['k'] == float(told[2])
 
 
 def test_records_outlive_the_work_directory(folder):
