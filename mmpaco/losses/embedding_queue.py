@@ -10,7 +10,8 @@ from torch import Tensor, nn
 class EmbeddingQueue(nn.Module):
     """A ring of the last embeddings and their classes, kept in buffers.
 
-    Nothing in a forward pass changes it: a head stages its keys, and
+    In a loop of your own call :meth:`append` after each step. Nothing in a
+    forward pass changes it: in a run of mmengine a head stages its keys, and
     ``mmpaco.PaCoQueueHook`` appends them when the iteration has ended. Only
     rows that were appended are ever shown. A queue of another shape in a
     state dict counts as missing.
@@ -21,6 +22,15 @@ class EmbeddingQueue(nn.Module):
 
     Raises:
         ValueError: If one of them is not positive.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.losses import EmbeddingQueue
+        >>> queue = EmbeddingQueue(length=6, channels=8)
+        >>> queue.append(torch.randn(4, 8), torch.tensor([0, 1, 1, 2]))
+        >>> rows, labels = queue.contents()
+        >>> rows.shape, labels.tolist()
+        (torch.Size([4, 8]), [0, 1, 1, 2])
     """
 
     rows: Tensor
@@ -76,7 +86,8 @@ class EmbeddingQueue(nn.Module):
             raise RuntimeError(
                 'the keys of the last iteration were not put in the queue; '
                 "add dict(type='mmpaco.PaCoQueueHook') to custom_hooks, or "
-                'set queue_length=0'
+                'set queue_length=0; in a loop of your own call append '
+                'instead of stage'
             )
         self._staged = rows.detach(), labels
 
