@@ -1,16 +1,13 @@
 """What a model holds of its training set: the queue and the class prior."""
 
 from collections.abc import Iterator
-from typing import Any, Union
+from typing import Any
 
 from mmengine.model import BaseAveragedModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from mmpaco.losses import ClassPrior
-from mmpaco.losses.embedding_queue import EmbeddingQueue
-
-DataState = Union[EmbeddingQueue, ClassPrior]
+from mmpaco.losses.data_state import DataState
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -74,5 +71,5 @@ def data_states(model: nn.Module) -> Iterator[tuple[str, DataState]]:
         tuple[str, DataState]: The name and the module.
     """
     for name, module in model.named_modules():
-        if isinstance(module, (EmbeddingQueue, ClassPrior)):
+        if isinstance(module, DataState):
             yield name, module

@@ -2,10 +2,12 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from .data_state import DataState
 
 # Keeps the logarithm finite for a class that has no training image.
 _EPS = 1e-9
@@ -28,7 +30,7 @@ def log_class_prior(class_counts: Tensor) -> Tensor:
     return torch.log(counts / counts.sum() + _EPS)
 
 
-class ClassPrior(nn.Module):
+class ClassPrior(DataState):
     """Training images per class, kept in a buffer of the model.
 
     ``mmpaco.ClassPriorHook`` fills it before training, and the checkpoint
@@ -102,34 +104,10 @@ class ClassPrior(nn.Module):
             self.class_counts.zero_()
             self._is_known = False
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        if self._is_set:
-            return
-        counts = state_dict.get(f'{prefix}class_counts')
-        if counts is not None and counts.shape != self.class_counts.shape:
-            missing_keys.append(
-                f'{prefix}class_counts of {self.num_classes} classes (the '
-                f'checkpoint has {len(counts)})'
-            )
-            return
-        super()._load_from_state_dict(
-            state_dict,
-            prefix,
-            local_metadata,
-            strict,
-            missing_keys,
-            unexpected_keys,
-            error_msgs,
-        )
+    def _keeps_own(self) -> bool:
+        return self._is_set
+
+    def _was_loaded(self) -> None:
         self._is_known = False
 
     def forward(self) -> Tensor:

@@ -1,13 +1,15 @@
 """The queue of embeddings that anchors are contrasted with."""
 
-from typing import Any, Optional
+from typing import Optional
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from .data_state import DataState
 
 
-class EmbeddingQueue(nn.Module):
+class EmbeddingQueue(DataState):
     """A ring of the last embeddings and their classes, kept in buffers.
 
     In a loop of your own call :meth:`append` after each step. Nothing in a
@@ -148,34 +150,9 @@ class EmbeddingQueue(nn.Module):
         self._position = (0, 0)
         self._staged = None
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        # All or nothing: the pointer of another queue would show rows that
-        # were never appended.
-        for name, mine in self.named_buffers():
-            theirs = state_dict.get(prefix + name)
-            if theirs is not None and theirs.shape != mine.shape:
-                missing_keys.append(
-                    f'{prefix}{name} of shape {tuple(mine.shape)} (the '
-                    f'checkpoint has {tuple(theirs.shape)}; the queue stays '
-                    'as it was)'
-                )
-                return
-        super()._load_from_state_dict(
-            state_dict,
-            prefix,
-            local_metadata,
-            strict,
-            missing_keys,
-            unexpected_keys,
-            error_msgs,
-        )
+    def forget_loaded(self) -> None:
+        """Empty the queue."""
+        self.clear()
+
+    def _was_loaded(self) -> None:
         self._position = None

@@ -11,8 +11,8 @@ import torch
 
 from mmpaco.files import PathLike
 
-from .pickle_machine import RefusedPickle
-from .saved_file import read_pickled, read_saved
+from .pickles.parts import RefusedPickle
+from .pickles.saved_file import read_pickled, read_saved
 
 __all__ = ['load_checkpoint', 'load_pickle']
 

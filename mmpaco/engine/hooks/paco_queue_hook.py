@@ -103,12 +103,12 @@ class PaCoQueueHook(Hook):
         model = unwrapped(runner.model)
         self._queues: list[EmbeddingQueue] = []
         for _, state in data_states(model):
+            if runner.iter == 0:
+                state.forget_loaded()
             if isinstance(state, EmbeddingQueue):
                 self._queues.append(state)
-                if self.reset_queue or runner.iter == 0:
+                if self.reset_queue:
                     state.clear()
-            elif runner.iter == 0:
-                state.forget_loaded()
         self._guards: list[NonFiniteGuard] = [
             m for m in model.modules() if isinstance(m, NonFiniteGuard)
         ]

@@ -60,11 +60,11 @@ class WholeCheckpointHook(Hook):
         if not runner._resume or runner._load_from is not None:
             return
         # All ranks must resume from one file, which one of them reads.
-        choices = [_choose(runner) if is_main_process() else None]
+        choices = [_choose(runner) if is_main_process() else _Choice()]
         broadcast_object_list(choices)
         (choice,) = choices
-        if choice is None or choice.error:
-            raise RuntimeError(choice.error if choice else 'no choice')
+        if choice.error:
+            raise RuntimeError(choice.error)
         if choice.warning:
             print_log(choice.warning, logger='current', level=logging.WARNING)
         if choice.path is not None:

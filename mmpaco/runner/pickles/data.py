@@ -1,14 +1,12 @@
 """The data that checkpoints and predictions hold, and what makes it.
 
 No function that a file names is called. Those here stand for them, and look at
-each argument: numpy's own take bytes of the file for addresses of objects.
+each argument.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,11 +17,10 @@ from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from torch import Tensor, nn
 
-from .pickle_machine import Known, RefusedPickle, damaged, expect, keys
+from . import arrays
+from .parts import Known, RefusedPickle, count, damaged, expect, keys, shape
 
 __all__ = ['NAMES', 'STATES', 'StorageType', 'Stored']
-
-_MAX_NUMEL = 1 << 48
 
 
 class StorageType(NamedTuple):
@@ -122,21 +119,12 @@ def _set_history(history: HistoryBuffer, state: Any) -> None:
 
 
 def _size(items: Any) -> torch.Size:
-    return torch.Size(_shape(items))
+    return torch.Size(shape(items))
 
 
 def _device(kind: Any, index: Any = None) -> torch.device:
     expect(type(kind) is str and type(index) in (int, type(None)), 'a device')
     return torch.device(kind, index)
-
-
-def _shape(items: Any) -> tuple[int, ...]:
-    expect(
-        isinstance(items, tuple)
-        and all(type(x) is int and 0 <= x < _MAX_NUMEL for x in items),
-        'a shape',
-    )
-    return tuple(items)
 
 
 def _tensor(
@@ -150,13 +138,12 @@ def _tensor(
 ) -> Tensor:
     """Stand for ``torch._utils._rebuild_tensor_v2``."""
     expect(isinstance(stored, Stored), 'a storage')
-    (offset,), size, stride = _shape((offset,)), _shape(size), _shape(stride)
+    (offset,), size, stride = shape((offset,)), shape(size), shape(stride)
     expect(len(size) == len(stride) <= 64, 'a shape')
     expect(type(hooks) in (OrderedDict, dict, type(None)), 'a tensor')
     if hooks or metadata is not None:
         raise RefusedPickle('a tensor with hooks or metadata')
-    numel = math.prod(size)
-    expect(numel < _MAX_NUMEL, 'a shape')
+    numel = count(size)
     end = offset + sum((n - 1) * step for n, step in zip(size, stride)) + 1
     if numel and end * stored.dtype.itemsize > stored.memory.nbytes():
         damaged('a tensor that is larger than its storage')
@@ -172,69 +159,6 @@ def _parameter(data: Any, requires_grad: Any, hooks: Any) -> nn.Parameter:
     return nn.Parameter(data, requires_grad is True)
 
 
-def _dtype(code: Any, align: Any = False, copy: Any = True) -> np.dtype[Any]:
-    expect(type(code) is str, 'a type of numbers')
-    if not re.fullmatch('[biufc][0-9]{1,2}', code):
-        raise RefusedPickle(f'numpy.dtype({code!r})')
-    # A copy, since its byte order may be set.
-    made: np.dtype[Any] = np.dtype(code, False, True)
-    return made
-
-
-def _set_dtype(dtype: Any, state: Any) -> None:
-    """Set a byte order; any other state could make a type of objects."""
-    expect(
-        type(state) is tuple
-        # Of a tensor, a comparison would be as large as the tensor.
-        and [type(x) for x in state] == _STATE_TYPES
-        and state[1] in ('<', '>', '|', '=')
-        and state == (3, state[1], None, None, None, -1, -1, 0),
-        'a type of numbers',
-    )
-    dtype.__setstate__(state)
-
-
-def _reconstruct(kind: Any, shape: Any, code: Any) -> np.ndarray[Any, Any]:
-    """Stand for numpy's function of this name: an array to be filled."""
-    expect(kind is _NDARRAY and _shape(shape) == (0,), 'an array')
-    expect(type(code) is bytes and code == b'b', 'an array')
-    return np.empty(0, 'b')
-
-
-def _frombuffer(
-    content: Any, dtype: Any, shape: Any, order: Any
-) -> np.ndarray[Any, Any]:
-    """Stand for numpy's function of this name, of pickles of protocol 5."""
-    expect(type(content) in (bytes, bytearray), 'an array')
-    expect(type(order) is str and order in ('C', 'F'), 'an array')
-    _check_numbers(dtype, bytes(content), math.prod(_shape(shape)))
-    return np.frombuffer(content, dtype).reshape(shape, order=order).copy()
-
-
-def _set_array(array: Any, state: Any) -> None:
-    expect(type(state) is tuple and len(state) == 5, 'an array')
-    _, shape, dtype, is_fortran, content = state
-    _check_numbers(dtype, content, math.prod(_shape(shape)))
-    expect(type(is_fortran) in (bool, int), 'an array')
-    array.__setstate__((1, shape, dtype, is_fortran, content))
-
-
-def _scalar(dtype: Any, content: Any) -> Any:
-    """Stand for numpy's function of this name."""
-    _check_numbers(dtype, content, 1)
-    return np.frombuffer(content, dtype)[0]
-
-
-def _check_numbers(dtype: Any, content: Any, count: int) -> None:
-    expect(
-        isinstance(dtype, np.dtype)
-        and dtype.kind in 'biufc'
-        and type(content) is bytes
-        and len(content) == count * dtype.itemsize,
-        'an array',
-    )
-
-
 def _set_namespace(target: argparse.Namespace, state: Any) -> None:
     # The options of timm, and of what was made from it.
     expect(type(state) is dict, 'a Namespace')
@@ -242,9 +166,7 @@ def _set_namespace(target: argparse.Namespace, state: Any) -> None:
     vars(target).update(state)
 
 
-_STATE_TYPES = [int, str, *[type(None)] * 3, int, int, int]
 _HISTORY = Known('mmengine.logging.history_buffer.HistoryBuffer', new=_history)
-_NDARRAY = Known('numpy.ndarray')
 _NAMESPACE = Known('argparse.Namespace', new=argparse.Namespace)
 # Classes whose functions are among the state of what is saved, but that are
 # made by nobody.
@@ -269,13 +191,11 @@ STATES: dict[type, Callable[[Any, Any], None]] = {
     OrderedDict: _set_ordered_dict,
     HistoryBuffer: _set_history,
     argparse.Namespace: _set_namespace,
-    np.ndarray: _set_array,
-    # In numpy 2 each type of numbers has a class of its own.
-    **{type(np.dtype(code)): _set_dtype for code in '?bBhHiIlLqQefdgFDG'},
+    **arrays.STATES,
 }
 
 #: What a full name stands for.
-NAMES: dict[str, Any] = dict(_FUNCTIONS)
+NAMES: dict[str, Any] = {**arrays.NAMES, **_FUNCTIONS}
 NAMES |= {
     f'torch.{name}': getattr(torch, name)
     for name in (
@@ -305,12 +225,10 @@ NAMES |= {
     for known in (
         _HISTORY,
         _NAMESPACE,
-        _NDARRAY,
         _ONE_CYCLE,
         Known('collections.OrderedDict', _ordered_dict),
         Known('collections.Counter', _counter),
         Known('_codecs.encode', _encode),
-        Known('numpy.dtype', _dtype),
         Known('torch.Size', _size),
         Known('torch.device', _device),
         Known('torch._utils._rebuild_tensor_v2', _tensor),
@@ -325,19 +243,6 @@ NAMES |= {
                 ('frozenset', _frozenset),
                 ('bytes', _bytes),
             )
-        ),
-        # A file of numpy 1 is read by numpy 2, and the other way round.
-        *(
-            Known(f'{core}.multiarray.{name}', call)
-            for core in ('numpy.core', 'numpy._core')
-            for name, call in (
-                ('scalar', _scalar),
-                ('_reconstruct', _reconstruct),
-            )
-        ),
-        *(
-            Known(f'{core}.numeric._frombuffer', _frombuffer)
-            for core in ('numpy.core', 'numpy._core')
         ),
     )
 }

@@ -7,13 +7,14 @@ gives what stands for the functions that data needs.
 
 from __future__ import annotations
 
-import pickle
 import pickletools
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, BinaryIO, NamedTuple, NoReturn, Optional
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, NamedTuple, Optional
 
-__all__ = ['Known', 'Language', 'RefusedPickle', 'damaged', 'expect', 'keys']
+from .parts import Known, RefusedPickle, damaged, expect, keys
+
+__all__ = ['Language']
 
 _ARGUMENTS = frozenset(
     'BININT BININT1 BININT2 LONG1 LONG4 BINFLOAT BINUNICODE SHORT_BINUNICODE '
@@ -27,37 +28,7 @@ _CONTAINERS: dict[str, Callable[[], Any]] = {
     'EMPTY_TUPLE': tuple,
 }
 _TUPLES = {'TUPLE1': 1, 'TUPLE2': 2, 'TUPLE3': 3}
-_SCALARS = (str, int, float, bool, bytes, type(None))
 _SIZED = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
-_MAX_KEY = 64
-
-
-class RefusedPickle(pickle.UnpicklingError):
-    """A file holds something that is not data.
-
-    Args:
-        name (str): What it is.
-    """
-
-    def __init__(self, name: str) -> None:
-        # It may have been written to be seen on a terminal.
-        name = name if name.isprintable() else ascii(name)
-        self.name = name if len(name) < 80 else f'{name[:76]}...'
-        super().__init__(f'{self.name} is refused')
-
-
-class Known(NamedTuple):
-    """What stands for something that a pickle may call.
-
-    Args:
-        name (str): Its full name.
-        call (Callable, optional): What is done for a call of it.
-        new (Callable, optional): What is done for a new object of it.
-    """
-
-    name: str
-    call: Optional[Callable[..., Any]] = None
-    new: Optional[Callable[..., Any]] = None
 
 
 class Language(NamedTuple):
@@ -96,56 +67,6 @@ class Language(NamedTuple):
             Exception: Of any kind, if the pickle is damaged.
         """
         return _Machine(self, size, storage).run(stream)
-
-
-def damaged(what: str) -> NoReturn:
-    """Raise the error for what no writer of data writes.
-
-    Args:
-        what (str): What it is.
-
-    Raises:
-        UnpicklingError: Always.
-    """
-    raise pickle.UnpicklingError(what)
-
-
-def expect(condition: bool, what: str) -> None:
-    """Call something damaged unless a condition holds.
-
-    Args:
-        condition (bool): The condition.
-        what (str): What is looked at.
-
-    Raises:
-        UnpicklingError: If it does not.
-    """
-    if not condition:
-        damaged(f'{what} of another form')
-
-
-def keys(items: Iterable[Any]) -> Iterable[Any]:
-    """Give keys of a dict or a set, which are scalars or flat tuples of such.
-
-    To hash a tuple of tuples goes as deep as they are, past any limit.
-
-    Args:
-        items (Iterable): The keys.
-
-    Yields:
-        The same.
-
-    Raises:
-        RefusedPickle: If one is something else.
-    """
-    for item in items:
-        parts = item if type(item) is tuple else (item,)
-        # Hashed as often as a pickle names it.
-        expect(len(parts) <= _MAX_KEY, 'a key')
-        for part in parts:
-            if type(part) not in _SCALARS:
-                raise RefusedPickle(f'a key of type {type(part).__name__}')
-        yield item
 
 
 class _Machine:

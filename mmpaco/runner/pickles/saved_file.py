@@ -16,8 +16,9 @@ import torch
 
 from mmpaco.files import open_archive
 
-from .pickle_data import NAMES, STATES, StorageType, Stored
-from .pickle_machine import Known, Language, expect
+from .data import NAMES, STATES, StorageType, Stored
+from .machine import Language
+from .parts import Known, expect
 
 __all__ = ['read_pickled', 'read_saved']
 
