@@ -38,11 +38,11 @@ def balanced_softmax_loss(
             f'expected one class count for each of {logits.shape[1]} logits, '
             f'but got shape {tuple(class_counts.shape)}'
         )
-    prior = log_class_prior(class_counts)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    prior = log_class_prior(class_counts, logits.dtype)
     shape = (1, -1) + (1,) * (logits.dim() - 2)
     return F.cross_entropy(
-        logits.to(torch.promote_types(logits.dtype, torch.float32))
-        + prior.view(shape),
+        logits + prior.view(shape),
         labels,
         ignore_index=ignore_index,
         reduction='none',

@@ -13,20 +13,22 @@ from .data_state import DataState
 _EPS = 1e-9
 
 
-def log_class_prior(class_counts: Tensor) -> Tensor:
+def log_class_prior(
+    class_counts: Tensor, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """Logarithm of each class's share of the training set.
 
     Args:
         class_counts (Tensor): Training images (or pixels) per class, of
             shape (C, ).
+        dtype (torch.dtype): That of the scores it is added to. Defaults to
+            float32.
 
     Returns:
-        Tensor: ``log(n_c / sum(n) + 1e-9)`` of shape (C, ), in float32, or
-        in float64 for float64 counts.
+        Tensor: ``log(n_c / sum(n) + 1e-9)`` of shape (C, ), in ``dtype``,
+        whatever the counts are.
     """
-    counts = class_counts.to(
-        torch.promote_types(class_counts.dtype, torch.float32)
-    )
+    counts = class_counts.to(dtype)
     return torch.log(counts / counts.sum() + _EPS)
 
 

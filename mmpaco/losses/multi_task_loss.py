@@ -174,7 +174,7 @@ class MultiTaskLoss(nn.Module):
                 impl=self.impl,
             )
             if class_counts is not None and self.balanced:
-                logits = logits + log_class_prior(class_counts).to(dtype)
+                logits = logits + log_class_prior(class_counts, dtype)
             if class_counts is not None and self.reweight:
                 weights = effective_number_weights(class_counts).to(dtype)
                 contrast = contrast * weights[target]

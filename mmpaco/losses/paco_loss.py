@@ -113,7 +113,7 @@ def paco_loss(
         features, labels = features.to(dtype), labels.long()
         centers = center_logits.to(dtype)
         if class_counts is not None:
-            centers = centers + log_class_prior(class_counts).to(dtype)
+            centers = centers + log_class_prior(class_counts, dtype)
         if extra_features is not None and extra_labels is not None:
             extra_features = extra_features.to(dtype)
             extra_labels = extra_labels.long()

@@ -133,3 +133,29 @@ def test_bad_labels_are_refused(labels, num_classes, ignore, error):
 def test_good_labels_pass():
     check_labels(torch.tensor([[0, 2], [255, 1]]), 3, 255)
     check_labels(torch.tensor([0, 999]))
+
+
+@pytest.mark.parametrize(
+    'counts', [torch.int64, torch.int32, torch.float32, torch.float64]
+)
+@pytest.mark.parametrize('scores', [torch.float16, torch.float32])
+def test_counts_have_no_part_in_the_dtype(counts, scores):
+    logits = torch.randn(5, 3).to(scores)
+    labels = torch.tensor([0, 1, 2, 1, 0])
+    found = balanced_softmax_loss(
+        logits, labels, torch.tensor([7, 2, 1]).to(counts)
+    )
+    assert found.dtype == torch.float32
+
+
+def test_scores_in_float64_get_a_prior_in_float64():
+    counts = torch.tensor([7, 2, 1])
+    logits = torch.randn(5, 3, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 2, 1, 0])
+    shifted = logits + torch.log(counts.double() / 10 + 1e-9)
+    torch.testing.assert_close(
+        balanced_softmax_loss(logits, labels, counts),
+        torch.nn.functional.cross_entropy(shifted, labels, reduction='none'),
+        rtol=1e-14,
+        atol=1e-14,
+    )

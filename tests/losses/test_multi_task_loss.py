@@ -106,7 +106,7 @@ def test_it_is_the_sum_of_its_parts(
     ).tolist()
     factors = loop_weights(case['class_counts'].tolist())
     if balanced:
-        logits = logits + log_class_prior(case['class_counts'].double())
+        logits = logits + log_class_prior(case['class_counts'], torch.float64)
     losses = []
     for scores, label, pull in zip(
         logits.tolist(), case['labels'].tolist(), contrast

@@ -130,7 +130,7 @@ def test_golden_vector_f_all_parameters(impl):
     )(
         features,
         targets,
-        (logits + log_class_prior(COUNTS.double())) / 2,
+        (logits + log_class_prior(COUNTS, torch.float64)) / 2,
         **extra,
     )
     check(loss, rows, logits, (5.7865115, 24.46676, 0.644152))
@@ -155,7 +155,7 @@ def test_golden_vector_g2_ignored_pixels_deleted(impl):
 def test_centers_are_not_divided_by_the_temperature():
     rows, logits = golden_features(10), golden_logits(6)
     features, targets, extra = split(rows, VIEW + VIEW + QUEUE, 6)
-    prior = log_class_prior(COUNTS.double())
+    prior = log_class_prior(COUNTS, torch.float64)
     wrong = paco_loss(
         features,
         targets,
@@ -248,7 +248,7 @@ def test_tiled_equals_dense_equals_the_definition(case, tile_elements):
     tiled = check_tiled(case, tile_elements)
     logits = case['center_logits']
     if case['class_counts'] is not None:
-        logits = logits + log_class_prior(case['class_counts'].double())
+        logits = logits + log_class_prior(case['class_counts'], torch.float64)
     expected = loop_loss(
         case['features'].numpy(),
         case['labels'].numpy(),
