@@ -1,29 +1,43 @@
 """What a head does about values that are not finite."""
 
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import torch
 from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 
+class _Answer(NamedTuple):
+    """Whether all was finite, on the host when the event has come."""
+
+    finite: Tensor
+    event: Optional[Any]
+    iteration: Optional[int]
+
+
 class NonFiniteGuard(nn.Module):
     """Raise an error where what the contrast is made of is not finite.
 
     It names the head and the iteration. On the host it comes before the
-    backward. A device would be waited for, so there the answer is read later:
-    when the iteration has ended, by ``mmpaco.PaCoQueueHook``; before the next
-    loss; and before the state of the model is given, so that no checkpoint is
-    written of a model that was trained on such values.
+    backward. A device would be waited for, so there it comes when the
+    backward has been launched, still before the optimizer takes a step, and
+    waits for no more than the forward.
+
+    Other ranks do not see it, but get gradients that are not finite. So no
+    state is given, hence no checkpoint written, of a model in training whose
+    projector is not finite.
 
     Args:
         head (str): Name of the head in the message.
+        projector (nn.Module): What every gradient of the contrast trains.
     """
 
-    def __init__(self, head: str) -> None:
+    def __init__(self, head: str, projector: nn.Module) -> None:
         super().__init__()
         self.head = head
-        self._pending: Optional[tuple[Tensor, Optional[int]]] = None
+        # Not as a module of its own: it is the head's.
+        self._projector = (projector,)
+        self._pending: Optional[_Answer] = None
 
     def forward(self, *tensors: Tensor) -> None:
         """Look at the tensors that the contrast is made of.
@@ -37,10 +51,28 @@ class NonFiniteGuard(nn.Module):
         """
         self.check()
         finite = torch.stack([x.detach().isfinite().all() for x in tensors])
-        iteration = MessageHub.get_current_instance().get_info('iter')
-        self._pending = finite.all(), iteration
+        self._pending = self._ask(finite.all())
         if finite.is_cpu:
             self.check()
+            return
+        for tensor in tensors:
+            if tensor.requires_grad:
+                tensor.register_hook(self._check_after_backward)
+                break
+
+    def _ask(self, finite: Tensor) -> _Answer:
+        iteration = MessageHub.get_current_instance().get_info('iter')
+        # Into pinned memory, where PyTorch has it.
+        answer = finite.to('cpu', non_blocking=True)
+        event = None
+        if finite.device.type != 'cpu':
+            event = getattr(torch, finite.device.type).Event()
+            event.record()
+        return _Answer(answer, event, iteration)
+
+    def _check_after_backward(self, grad: Tensor) -> None:
+        engine = torch.autograd.Variable._execution_engine
+        engine.queue_callback(self.check)
 
     def check(self) -> None:
         """Raise the error that is due, if any.
@@ -49,9 +81,17 @@ class NonFiniteGuard(nn.Module):
             RuntimeError: If a value of the last call was not finite.
         """
         pending, self._pending = self._pending, None
-        if pending is None or bool(pending[0]):
+        if pending is None:
             return
-        step = '' if pending[1] is None else f' in iteration {pending[1] + 1}'
+        if pending.event is not None:
+            pending.event.synchronize()
+        if bool(pending.finite):
+            return
+        step = (
+            ''
+            if pending.iteration is None
+            else f' in iteration {pending.iteration + 1}'
+        )
         raise RuntimeError(
             f'{self.head}: features, embeddings or scores are not finite'
             f'{step}. Lower the learning rate or clip gradients, and look at '
@@ -63,4 +103,15 @@ class NonFiniteGuard(nn.Module):
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
     ) -> None:
         self.check()
+        if self.training and not all(
+            p.is_meta or bool(p.isfinite().all())
+            for p in self._projector[0].parameters()
+        ):
+            raise RuntimeError(
+                f'{self.head}: weights of the projector are not finite, so '
+                'the state of the model is not given. Another rank has met '
+                'a value that is not finite, or the optimizer: lower the '
+                'learning rate or clip gradients, and resume from the last '
+                'checkpoint'
+            )
         super()._save_to_state_dict(destination, prefix, keep_vars)

@@ -4,6 +4,7 @@ This room imports torch alone, so that the losses work in any PyTorch code.
 """
 
 from .balanced_softmax_loss import BalancedSoftmaxLoss, balanced_softmax_loss
+from .base import ContrastBatch, ContrastiveLoss
 from .class_prior import ClassPrior, log_class_prior
 from .embedding_queue import EmbeddingQueue
 from .labels import check_labels
@@ -15,6 +16,8 @@ from .supcon_loss import SupConLoss, supcon_loss
 __all__ = [
     'BalancedSoftmaxLoss',
     'ClassPrior',
+    'ContrastBatch',
+    'ContrastiveLoss',
     'EmbeddingQueue',
     'MultiTaskLoss',
     'PaCoLoss',

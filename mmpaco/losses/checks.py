@@ -7,10 +7,6 @@ from typing import Optional
 import torch
 from torch import Tensor
 
-IMPLS = ('tiled', 'dense')
-REDUCTIONS = ('mean', 'sum', 'none')
-
-
 # What a parameter must be, and the test of it.
 _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     'alpha': ('not negative', lambda x: x >= 0),
@@ -26,12 +22,7 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
 }
 
 
-def check_parameters(
-    *,
-    reduction: str = 'mean',
-    impl: str,
-    **values: Optional[float],
-) -> None:
+def check_numbers(**values: Optional[float]) -> None:
     """Raise a ``ValueError`` for a parameter that is out of range."""
     for name, value in values.items():
         expected, is_fine = _RANGES[name]
@@ -41,12 +32,6 @@ def check_parameters(
             raise ValueError(
                 f'{name} must be finite and {expected}, but got {value}'
             )
-    if reduction not in REDUCTIONS:
-        raise ValueError(
-            f'reduction must be one of {REDUCTIONS}, but got {reduction!r}'
-        )
-    if impl not in IMPLS:
-        raise ValueError(f'impl must be one of {IMPLS}, but got {impl!r}')
 
 
 def check_inputs(
@@ -58,7 +43,21 @@ def check_inputs(
     class_counts: Optional[Tensor],
 ) -> None:
     """Raise a ``ValueError`` or ``TypeError`` for a tensor out of place."""
-    check_contrasts(features, labels, extra_features, extra_labels)
+    _check_rows('features', features, 'labels', labels)
+    if (extra_features is None) != (extra_labels is None):
+        raise ValueError(
+            'extra_features and extra_labels go together, but '
+            'only one of them was given'
+        )
+    if extra_features is not None and extra_labels is not None:
+        _check_rows(
+            'extra_features', extra_features, 'extra_labels', extra_labels
+        )
+        if extra_features.shape[1] != features.shape[1]:
+            raise ValueError(
+                f'features have {features.shape[1]} dimensions, but '
+                f'extra_features have {extra_features.shape[1]}'
+            )
     if center_logits.dim() != 2 or len(center_logits) != len(features):
         raise ValueError(
             f'center_logits must have shape (N, C) with N={len(features)} as '
@@ -75,30 +74,6 @@ def check_inputs(
             f'expected one class count for each of {center_logits.shape[1]} '
             f'centers, but got shape {tuple(class_counts.shape)}'
         )
-
-
-def check_contrasts(
-    features: Tensor,
-    labels: Tensor,
-    extra_features: Optional[Tensor],
-    extra_labels: Optional[Tensor],
-) -> None:
-    """Raise a ``ValueError`` or ``TypeError`` for rows out of place."""
-    _check_rows('features', features, 'labels', labels)
-    if (extra_features is None) != (extra_labels is None):
-        raise ValueError(
-            'extra_features and extra_labels go together, but '
-            'only one of them was given'
-        )
-    if extra_features is not None and extra_labels is not None:
-        _check_rows(
-            'extra_features', extra_features, 'extra_labels', extra_labels
-        )
-        if extra_features.shape[1] != features.shape[1]:
-            raise ValueError(
-                f'features have {features.shape[1]} dimensions, but '
-                f'extra_features have {extra_features.shape[1]}'
-            )
 
 
 def _check_rows(

@@ -6,36 +6,20 @@ Generalized Parametric Contrastive Learning, Cui et al., TPAMI 2023,
 https://arxiv.org/abs/2209.12400
 """
 
-from typing import Optional
+import math
+from typing import Any, Optional
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .checks import check_inputs, check_parameters
-from .class_prior import log_class_prior
-from .dense import dense_loss
-from .numerics import no_autocast, reduce_anchors
-from .tiled import tiled_loss
+from .base import ContrastBatch, ContrastiveLoss
+from .checks import check_numbers
+from .contrast import contrast_logsumexp
+from .labels import class_index
+from .positives import dense_pairs, positive_sums
 
 
-def paco_loss(
-    features: Tensor,
-    labels: Tensor,
-    center_logits: Tensor,
-    extra_features: Optional[Tensor] = None,
-    extra_labels: Optional[Tensor] = None,
-    class_counts: Optional[Tensor] = None,
-    *,
-    alpha: float,
-    temperature: float,
-    beta: float = 1.0,
-    gamma: float = 1.0,
-    base_temperature: Optional[float] = None,
-    label_smoothing: float = 0.0,
-    ignore_index: Optional[int] = None,
-    reduction: str = 'mean',
-    impl: str = 'tiled',
-) -> Tensor:
+class PaCoLoss(ContrastiveLoss):
     r"""Parametric contrastive loss (GPaCo, Eq. 4, with the prior of Eq. 8).
 
     Anchor i, of class y, is pulled to its center and to its positives, the
@@ -52,107 +36,26 @@ def paco_loss(
     The temperature divides the similarities only.
 
     Args:
-        features (Tensor): Anchors, unit rows of shape (N, D).
-        labels (Tensor): Their classes, integers of shape (N, ).
-        center_logits (Tensor): Their scores of each class, of shape (N, C),
-            from features that are not normalised.
-        extra_features (Tensor, optional): Rows that are contrasts but no
-            anchors (momentum keys, queue), of shape (M, D).
-        extra_labels (Tensor, optional): Their classes, of shape (M, ).
-        class_counts (Tensor, optional): Training images per class, of shape
-            (C, ). None leaves out the class prior.
         alpha (float): Weight of a positive.
-        temperature (float): Divisor of the similarities.
+        temperature (float): Divisor :math:`\tau` of the similarities.
         beta (float): Weight of the center. Defaults to 1.0.
         gamma (float): Factor of the contrasts in Z. Defaults to 1.0.
-        base_temperature (float, optional): The loss is multiplied by
-            ``temperature / base_temperature``. Defaults to the temperature.
         label_smoothing (float): Share of the center's target that goes to
             the C - 1 other centers in equal parts. Defaults to 0.0.
-        ignore_index (int, optional): Rows of this label are no anchors and
-            no positives, but stay in Z.
-        reduction (str): 'mean' over the anchors that are not ignored, 'sum',
-            or 'none'. Defaults to 'mean'.
-        impl (str): 'tiled', which never holds an N x (N + M) matrix, or
-            'dense', which is written as the equation reads.
-
-    Returns:
-        Tensor: The loss in float32 (float64 for float64 inputs): a scalar,
-        or of shape (N, ) and zero at ignored rows if reduction is 'none'.
-
-    Raises:
-        TypeError: If features or logits are not floating or labels are not
-            integers.
-        ValueError: If a shape does not fit or a parameter is out of range.
-    """
-    check_parameters(
-        reduction=reduction,
-        impl=impl,
-        alpha=alpha,
-        temperature=temperature,
-        beta=beta,
-        gamma=gamma,
-        base_temperature=base_temperature,
-        label_smoothing=label_smoothing,
-    )
-    check_inputs(
-        features,
-        labels,
-        center_logits,
-        extra_features,
-        extra_labels,
-        class_counts,
-    )
-    if label_smoothing > 0 and center_logits.shape[1] < 2:
-        raise ValueError('label_smoothing needs at least two classes')
-    dtype = torch.promote_types(
-        torch.promote_types(features.dtype, center_logits.dtype), torch.float32
-    )
-    anchor_loss = tiled_loss if impl == 'tiled' else dense_loss
-    with no_autocast(features):
-        features, labels = features.to(dtype), labels.long()
-        centers = center_logits.to(dtype)
-        if class_counts is not None:
-            centers = centers + log_class_prior(class_counts, dtype)
-        if extra_features is not None and extra_labels is not None:
-            extra_features = extra_features.to(dtype)
-            extra_labels = extra_labels.long()
-        loss = anchor_loss(
-            features,
-            labels,
-            centers,
-            extra_features,
-            extra_labels,
-            alpha=alpha,
-            temperature=temperature,
-            beta=beta,
-            gamma=gamma,
-            label_smoothing=label_smoothing,
-            ignore_index=ignore_index,
-        )
-        loss = loss * (temperature / (base_temperature or temperature))
-        return reduce_anchors(loss, labels, ignore_index, reduction)
-
-
-class PaCoLoss(nn.Module):
-    """Parametric contrastive loss, see :func:`paco_loss`.
-
-    Args:
-        alpha (float): Weight of a positive.
-        temperature (float): Divisor of the similarities.
-        beta (float): Weight of the center. Defaults to 1.0.
-        gamma (float): Factor of the contrasts in the partition sum.
-            Defaults to 1.0.
-        base_temperature (float, optional): The loss is multiplied by
-            ``temperature / base_temperature``. Defaults to the temperature.
-        label_smoothing (float): Share of the center's target that goes to
-            the other centers. Defaults to 0.0.
-        ignore_index (int, optional): The label of rows that are no anchors.
-        reduction (str): 'mean', 'sum' or 'none'. Defaults to 'mean'.
-        impl (str): 'tiled' or 'dense'. Defaults to 'tiled'.
+        **kwargs: Other arguments of :class:`ContrastiveLoss`.
 
     Raises:
         ValueError: If a parameter is out of range.
+
+    Example:
+        >>> import torch
+        >>> import torch.nn.functional as F
+        >>> from mmpaco.losses import PaCoLoss
+        >>> loss = PaCoLoss(alpha=0.05, temperature=0.2)
+        >>> anchors = F.normalize(torch.eye(6, 8), dim=1)
+        >>> labels = torch.tensor([0, 1, 2, 0, 1, 2])
+        >>> loss(anchors, labels, 5 * torch.eye(3).repeat(2, 1))
+        tensor(0.2842)
     """
 
     uses_class_counts = True
@@ -161,78 +64,123 @@ class PaCoLoss(nn.Module):
         self,
         alpha: float,
         temperature: float,
+        *,
         beta: float = 1.0,
         gamma: float = 1.0,
-        base_temperature: Optional[float] = None,
         label_smoothing: float = 0.0,
-        ignore_index: Optional[int] = None,
-        reduction: str = 'mean',
-        impl: str = 'tiled',
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
-        check_parameters(
-            reduction=reduction,
-            impl=impl,
+        super().__init__(temperature, **kwargs)
+        check_numbers(
             alpha=alpha,
-            temperature=temperature,
             beta=beta,
             gamma=gamma,
-            base_temperature=base_temperature,
             label_smoothing=label_smoothing,
         )
         self.alpha = alpha
-        self.temperature = temperature
         self.beta = beta
         self.gamma = gamma
-        self.base_temperature = base_temperature
         self.label_smoothing = label_smoothing
-        self.ignore_index = ignore_index
-        self.reduction = reduction
-        self.impl = impl
 
-    def forward(
-        self,
-        features: Tensor,
-        labels: Tensor,
-        center_logits: Tensor,
-        extra_features: Optional[Tensor] = None,
-        extra_labels: Optional[Tensor] = None,
-        class_counts: Optional[Tensor] = None,
-    ) -> Tensor:
-        """Compute the loss of a batch, see :func:`paco_loss`.
+    def anchor_losses(self, batch: ContrastBatch) -> Tensor:
+        """Compute the losses without a matrix of all pairs.
 
-        Args:
-            features (Tensor): Anchors, unit rows of shape (N, D).
-            labels (Tensor): Their classes, of shape (N, ).
-            center_logits (Tensor): Their class scores, of shape (N, C).
-            extra_features (Tensor, optional): More contrasts, (M, D).
-            extra_labels (Tensor, optional): Their classes, of shape (M, ).
-            class_counts (Tensor, optional): Training images per class.
-
-        Returns:
-            Tensor: The loss.
+        The weights of an anchor's targets sum to the normaliser, so log Z
+        leaves the sums, and what the positives add is one product of the
+        anchor with the sum of the rows of its class.
         """
-        return paco_loss(
-            features,
-            labels,
-            center_logits,
-            extra_features,
-            extra_labels,
-            class_counts,
-            alpha=self.alpha,
-            temperature=self.temperature,
-            beta=self.beta,
-            gamma=self.gamma,
-            base_temperature=self.base_temperature,
-            label_smoothing=self.label_smoothing,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            impl=self.impl,
+        centers = batch.balanced_logits()
+        num_classes = self._check_classes(centers)
+        positive_part, num_positives = positive_sums(
+            batch, self.temperature, self.ignore_index
         )
+        anchor_class = class_index(batch.labels, self.ignore_index)
+        own = centers.gather(1, anchor_class[:, None]).squeeze(1)
+        center_part = own
+        if self.label_smoothing > 0:
+            others = (centers.sum(1) - own) / (num_classes - 1)
+            center_part = (
+                1 - self.label_smoothing
+            ) * own + self.label_smoothing * others
+        log_z = centers.logsumexp(1)
+        if self.gamma > 0:
+            contrast = contrast_logsumexp(
+                batch.features, batch.extra_features, self.temperature
+            )
+            log_z = torch.logaddexp(log_z, contrast + math.log(self.gamma))
+        pulled = self.beta * center_part + self.alpha * positive_part
+        weight = self.beta + self.alpha * num_positives
+        return (log_z - pulled / weight) * self.scale
 
-    def extra_repr(self) -> str:
-        """Show the parameters when the module is printed."""
-        return (
-            f'alpha={self.alpha}, temperature={self.temperature}, '
-            f'beta={self.beta}, gamma={self.gamma}, impl={self.impl!r}'
-        )
+    def dense_anchor_losses(self, batch: ContrastBatch) -> Tensor:
+        """Compute the losses as the equation reads: the oracle."""
+        centers = batch.balanced_logits()
+        num_classes = self._check_classes(centers)
+        similarities, is_positive = dense_pairs(batch, self.temperature)
+        log_gamma = math.log(self.gamma) if self.gamma > 0 else -math.inf
+        log_z = torch.cat([centers, similarities + log_gamma], 1).logsumexp(1)
+
+        anchor_class = class_index(batch.labels, self.ignore_index)
+        # Not by one_hot, which some versions of PyTorch make wait for a
+        # device.
+        classes = torch.arange(num_classes, device=centers.device)
+        target = (anchor_class[:, None] == classes).to(centers.dtype)
+        if self.label_smoothing > 0:
+            others = (1 - target) * self.label_smoothing / (num_classes - 1)
+            target = target * (1 - self.label_smoothing) + others
+        center_part = (target * (centers - log_z[:, None])).sum(1)
+        log_p = (similarities - log_z[:, None]).masked_fill(~is_positive, 0)
+        num_positives = is_positive.sum(1).to(centers.dtype)
+        pulled = self.beta * center_part + self.alpha * log_p.sum(1)
+        return -pulled / (self.beta + self.alpha * num_positives) * self.scale
+
+    def _check_classes(self, centers: Tensor) -> int:
+        num_classes = centers.shape[1]
+        if self.label_smoothing > 0 and num_classes < 2:
+            raise ValueError(
+                'label_smoothing needs at least two classes, but the scores '
+                f'are of {num_classes}'
+            )
+        return num_classes
+
+
+def paco_loss(
+    features: Tensor,
+    labels: Tensor,
+    center_logits: Tensor,
+    extra_features: Optional[Tensor] = None,
+    extra_labels: Optional[Tensor] = None,
+    class_counts: Optional[Tensor] = None,
+    **parameters: Any,
+) -> Tensor:
+    """Compute a :class:`PaCoLoss` in one call.
+
+    Args:
+        features (Tensor): This and the other tensors are as in
+            :meth:`ContrastiveLoss.forward`.
+        labels (Tensor): As there.
+        center_logits (Tensor): As there.
+        extra_features (Tensor, optional): As there.
+        extra_labels (Tensor, optional): As there.
+        class_counts (Tensor, optional): As there.
+        **parameters: The arguments of :class:`PaCoLoss`.
+
+    Returns:
+        Tensor: The loss.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.losses import paco_loss
+        >>> anchors, labels = torch.eye(4), torch.tensor([0, 0, 1, 1])
+        >>> scores = 5 * torch.eye(2).repeat_interleave(2, 0)
+        >>> paco_loss(anchors, labels, scores, alpha=0.05, temperature=0.2)
+        tensor(0.2647)
+    """
+    return PaCoLoss(**parameters)(
+        features,
+        labels,
+        center_logits,
+        extra_features,
+        extra_labels,
+        class_counts,
+    )

@@ -1,30 +1,36 @@
 """The classification head of PaCo and GPaCo."""
 
-import logging
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 import torch
 from mmengine.dist import get_world_size
-from mmengine.logging import print_log
 from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from mmpaco.contrast_strength import class_strength
 from mmpaco.engine.distributed import gather_rows, other_rows
+from mmpaco.engine.merged_config import DELETE_BASE, merged_config
 from mmpaco.engine.nonfinite_guard import NonFiniteGuard
+from mmpaco.engine.strength_report import report_strength
 from mmpaco.losses import (
     ClassPrior,
+    ContrastiveLoss,
     EmbeddingQueue,
-    MultiTaskLoss,
     PaCoLoss,
-    SupConLoss,
 )
 from mmpaco.registry import MODELS
 
-_LOSSES = (PaCoLoss, SupConLoss, MultiTaskLoss)
+from .batch_checks import batch_labels, count_images
+
+
+class _Anchors(NamedTuple):
+    """Unit rows (N, D), their classes (N, ) and scores (N, C)."""
+
+    embeddings: Tensor
+    labels: Tensor
+    logits: Tensor
 
 
 @MODELS.register_module()
@@ -42,12 +48,13 @@ class GPaCoHead(LinearClsHead):
     Args:
         num_classes (int): The class count C.
         in_channels (int): Size of the pooled feature.
-        loss (dict, optional): Config of the loss: ``mmpaco.PaCoLoss``, or a
-            baseline, ``mmpaco.MultiTaskLoss`` or ``mmpaco.SupConLoss``.
-            SupCon trains no classifier, so it is frozen here and has no
-            meaning until a second stage trains one. Defaults to PaCoLoss in
-            the papers' setting for ImageNet-LT, alpha 0.05 and temperature
-            0.2.
+        loss (dict | ContrastiveLoss, optional): The loss or its config, any
+            :class:`mmpaco.losses.ContrastiveLoss`: ``mmpaco.PaCoLoss``, a
+            baseline, ``mmpaco.MultiTaskLoss`` or ``mmpaco.SupConLoss``, or
+            one of your own. Where it trains no classifier (SupCon), that is
+            frozen here and has no meaning until a second stage trains one.
+            Defaults to PaCoLoss in the papers' setting for ImageNet-LT,
+            alpha 0.05 and temperature 0.2.
         projector (dict, optional): What differs from the defaults of
             ``mmpaco.Projector``, which are GPaCo's: three layers without
             norm, 128 outputs.
@@ -68,7 +75,7 @@ class GPaCoHead(LinearClsHead):
         **kwargs: Other arguments of ``LinearClsHead``.
 
     Raises:
-        TypeError: If the loss is none of the three.
+        TypeError: If the loss is no ``ContrastiveLoss``.
         ValueError: If ``queue_length`` is negative, ``num_views`` is not
             positive, or ``cal_acc`` asks for the accuracy of a classifier
             that is not trained.
@@ -78,7 +85,7 @@ class GPaCoHead(LinearClsHead):
         self,
         num_classes: int,
         in_channels: int,
-        loss: Optional[dict[str, Any]] = None,
+        loss: Optional[Union[dict[str, Any], ContrastiveLoss]] = None,
         projector: Optional[dict[str, Any]] = None,
         queue_length: int = 8192,
         num_views: int = 2,
@@ -91,22 +98,32 @@ class GPaCoHead(LinearClsHead):
             init_cfg = dict(type='Normal', std=0.01, override=dict(name='fc'))
         if loss is None:
             loss = dict(type='mmpaco.PaCoLoss', alpha=0.05, temperature=0.2)
-        super().__init__(
-            num_classes, in_channels, init_cfg=init_cfg, loss=loss, **kwargs
-        )
-        if not isinstance(self.loss_module, _LOSSES):
-            raise TypeError(
-                "GPaCoHead needs loss=dict(type='mmpaco.PaCoLoss', ...), or "
-                'mmpaco.SupConLoss or mmpaco.MultiTaskLoss, but got '
-                f'{type(self.loss_module).__name__}'
+        if isinstance(loss, dict):
+            with merged_config('loss', 'mmpaco.PaCoLoss'):
+                loss = MODELS.build(loss)
+        with merged_config('head', 'mmpaco.GPaCoHead'):
+            super().__init__(
+                num_classes,
+                in_channels,
+                init_cfg=init_cfg,
+                loss=loss,
+                **kwargs,
             )
-        if isinstance(self.loss_module, SupConLoss):
+        if not isinstance(self.loss_module, ContrastiveLoss):
+            told = DELETE_BASE.format(key='loss', type='mmpaco.PaCoLoss')
+            raise TypeError(
+                'GPaCoHead needs a loss that is a ContrastiveLoss, such as '
+                'mmpaco.PaCoLoss, mmpaco.SupConLoss or mmpaco.MultiTaskLoss, '
+                f'but got {type(self.loss_module).__name__}; {told}'
+            )
+        if not self.loss_module.trains_centers:
             # DDP waits for the gradient of whatever may have one.
             self.fc.requires_grad_(False)
             if self.cal_acc:
                 raise ValueError(
-                    'mmpaco.SupConLoss trains no classifier, so its accuracy '
-                    'has no meaning; set cal_acc=False'
+                    f'{type(self.loss_module).__name__} trains no '
+                    'classifier, so its accuracy has no meaning; set '
+                    'cal_acc=False'
                 )
         if queue_length < 0:
             raise ValueError(
@@ -119,7 +136,6 @@ class GPaCoHead(LinearClsHead):
             )
         self.num_views = num_views
         self.gather = gather
-        self.guard = NonFiniteGuard('GPaCoHead')
         self.projector = MODELS.build(
             {
                 'type': 'mmpaco.Projector',
@@ -127,6 +143,7 @@ class GPaCoHead(LinearClsHead):
                 'in_channels': in_channels,
             }
         )
+        self.guard = NonFiniteGuard('GPaCoHead', self.projector)
         self.queue = (
             EmbeddingQueue(queue_length, self.projector.out_channels)
             if queue_length
@@ -167,50 +184,42 @@ class GPaCoHead(LinearClsHead):
                 a value is not finite.
             ValueError: If the batch is not made of ``num_views`` views.
         """
-        pre_logits = self.pre_logits(feats)
-        labels = self._labels(pre_logits, data_samples)
-        logits = self.fc(pre_logits)
-        embeddings = self.projector(pre_logits)
+        anchors = self._anchors(feats, data_samples)
+        num_images = len(anchors.labels)
+        new_keys = keys
         if keys is None:
             num_images = self.check_views(data_samples)
-            new_keys = embeddings[-num_images:], labels[-num_images:]
-        else:
-            new_keys = keys, labels
-        self._report(len(labels) + (0 if keys is None else len(keys)))
-        self.guard(pre_logits, logits, embeddings, new_keys[0])
-        losses = dict(loss=self._contrast(embeddings, labels, logits, keys))
-        if self.queue is not None and self.training:
-            self.queue.stage(*new_keys)
+            new_keys = anchors.embeddings[-num_images:]
+        self.guard(feats[-1], anchors.logits, anchors.embeddings, new_keys)
+        losses = dict(loss=self._contrast(anchors, keys))
+        if self.training:
+            self.report_strength(num_images)
+            if self.queue is not None:
+                self.queue.stage(new_keys, anchors.labels[-num_images:])
         if self.cal_acc:
-            # These are logits: a right class below zero is right, too.
-            accuracy = Accuracy.calculate(
-                logits, labels, topk=self.topk, thrs=(None,)
-            )
-            losses.update(
-                {
-                    f'accuracy_top-{k}': value
-                    for k, (value,) in zip(self.topk, accuracy)
-                }
-            )
+            losses.update(self._accuracies(anchors))
         return losses
 
-    def _contrast(
-        self,
-        embeddings: Tensor,
-        labels: Tensor,
-        logits: Tensor,
-        keys: Optional[Tensor],
-    ) -> Tensor:
+    def _anchors(
+        self, feats: tuple[Tensor], data_samples: Sequence[DataSample]
+    ) -> _Anchors:
+        pre_logits = self.pre_logits(feats)
+        labels = batch_labels(pre_logits, data_samples, self.in_channels)
+        return _Anchors(
+            self.projector(pre_logits), labels, self.fc(pre_logits)
+        )
+
+    def _contrast(self, anchors: _Anchors, keys: Optional[Tensor]) -> Tensor:
         """Contrast with the keys, the rows of other ranks and the queue."""
         contrasts: list[tuple[Tensor, ...]] = []
         weight = 1.0
         if keys is not None:
-            contrasts.append((keys, labels))
+            contrasts.append((keys, anchors.labels))
         if self.gather:
-            *others, weight = other_rows(embeddings, labels)
+            *others, weight = other_rows(anchors.embeddings, anchors.labels)
             contrasts.append(tuple(others))
             if keys is not None:
-                contrasts[0] = tuple(gather_rows(keys, labels))
+                contrasts[0] = tuple(gather_rows(keys, anchors.labels))
         if self.queue is not None:
             contrasts.append(self.queue.contents())
         extra_features, extra_labels = (
@@ -220,38 +229,18 @@ class GPaCoHead(LinearClsHead):
         )
         class_counts = None if self.prior is None else self.prior()
         loss: Tensor = self.loss_module(
-            embeddings,
-            labels,
-            logits,
-            extra_features,
-            extra_labels,
-            class_counts,
+            *anchors, extra_features, extra_labels, class_counts
         )
         return loss * weight
 
-    def _labels(
-        self, pre_logits: Tensor, data_samples: Sequence[DataSample]
-    ) -> Tensor:
-        if pre_logits.shape[1:] != (self.in_channels,):
-            raise ValueError(
-                f'expected pooled features of shape (N, {self.in_channels}) '
-                f'(in_channels), but got {tuple(pre_logits.shape)}; add '
-                "neck=dict(type='GlobalAveragePooling'), or set in_channels"
-            )
-        if 'gt_score' in data_samples[0]:
-            raise ValueError(
-                'contrast needs one class for each image, but the data '
-                'samples have gt_score; remove batch_augments and to_onehot '
-                'from the data preprocessor'
-            )
-        labels = torch.cat([sample.gt_label for sample in data_samples])
-        if labels.shape != pre_logits.shape[:1]:
-            raise ValueError(
-                f'got {len(pre_logits)} features for '
-                f'{len(labels)} labels; expected one class for '
-                'each image of the batch'
-            )
-        return labels
+    def _accuracies(self, anchors: _Anchors) -> dict[str, Tensor]:
+        # These are logits: a right class below zero is right, too.
+        found = Accuracy.calculate(
+            anchors.logits, anchors.labels, topk=self.topk, thrs=(None,)
+        )
+        return {
+            f'accuracy_top-{k}': value for k, (value,) in zip(self.topk, found)
+        }
 
     def check_views(self, data_samples: Sequence[DataSample]) -> int:
         """Check that a batch is made of views of the same images.
@@ -265,44 +254,28 @@ class GPaCoHead(LinearClsHead):
         Raises:
             ValueError: If it is not.
         """
-        num_rows = len(data_samples)
-        per_view, rest = divmod(num_rows, self.num_views)
-        # The preprocessor repeats the very objects, which costs nothing to
-        # check, where equal labels would have to be read from the device.
-        if rest or any(
-            sample is not data_samples[i % per_view]
-            for i, sample in enumerate(data_samples)
-        ):
-            raise ValueError(
-                f'expected {self.num_views} views of each image, view-major, '
-                f'but got a batch of {num_rows} other images; use '
-                "data_preprocessor=dict(type='mmpaco."
-                f"MultiViewDataPreprocessor', num_views={self.num_views}) "
-                'and the MultiView transform, or set num_views=1'
-            )
-        return per_view
+        return count_images(data_samples, self.num_views)
 
-    def _report(self, num_rows: int) -> None:
-        """Say once how strong the contrast of PaCo is."""
-        if self._is_reported or self.prior is None or not self.training:
+    def report_strength(self, num_images: int) -> None:
+        """Log alpha x K of ``mmpaco.PaCoLoss``, once.
+
+        ``mmpaco.ClassPriorHook`` calls it before training; without the hook
+        the first loss does.
+
+        Args:
+            num_images (int): Images of a batch of this rank.
+        """
+        if self._is_reported:
             return
         self._is_reported = True
         if not isinstance(self.loss_module, PaCoLoss):
             return
-        contrasts = num_rows * (get_world_size() if self.gather else 1) - 1
+        num_ranks = get_world_size() if self.gather else 1
+        contrasts = self.num_views * num_images * num_ranks - 1
         if self.queue is not None:
             contrasts += self.queue.length
-        counts = self.prior.class_counts.float()
-        shares = counts / counts.sum()
-        most, least = (
-            class_strength(self.loss_module.alpha, float(share), contrasts)
-            for share in (shares.max(), shares.min())
-        )
-        print_log(
-            f'alpha x K is {most.alpha_k:.3g} for the most frequent class '
-            f'(K = {most.positives:.3g} positives) and {least.alpha_k:.3g} '
-            f'for the least frequent one (K = {least.positives:.3g})',
-            logger='current',
-        )
-        if not most.is_sane:
-            print_log(most.advice, logger='current', level=logging.WARNING)
+        shares, of = [1 / self.num_classes], 'a balanced set'
+        if self.prior is not None:
+            counts = self.prior().double()
+            shares, of = (counts / counts.sum()).tolist(), 'the training set'
+        report_strength(self.loss_module.alpha, shares, contrasts, of)

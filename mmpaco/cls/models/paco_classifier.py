@@ -39,9 +39,10 @@ class PaCoClassifier(ImageClassifier):
     """``ImageClassifier`` with batch norm per view, as the papers train.
 
     With a momentum it is PaCo: view 1 gives the anchors, and view 2 goes
-    through a momentum encoder and gives keys. Without it is GPaCo: one
-    encoder sees the views one after the other. (In the stock
-    ``ImageClassifier`` GPaCo's views share the statistics of batch norm.)
+    through a momentum encoder and gives keys. ``mmpaco.PaCoQueueHook`` lets
+    that encoder follow the optimizer. Without it is GPaCo: one encoder sees
+    the views one after the other. (In the stock ``ImageClassifier`` GPaCo's
+    views share the statistics of batch norm.)
 
     Args:
         backbone (dict): Config of the backbone.
@@ -74,6 +75,9 @@ class PaCoClassifier(ImageClassifier):
                 f'{type(getattr(self, "head", None)).__name__}'
             )
         self.momentum_encoder: Optional[ExponentialMovingAverage] = None
+        # Whether an iteration has ended that nobody has told of.
+        self._is_pending = False
+        self._is_started = False
         if momentum is None:
             return
         if not 0 < momentum < 1:
@@ -113,6 +117,8 @@ class PaCoClassifier(ImageClassifier):
             dict[str, Tensor]: The losses of the head.
 
         Raises:
+            RuntimeError: If nothing moves the momentum encoder, or as by
+                ``mmpaco.GPaCoHead``.
             ValueError: If the batch does not divide by the number of views.
         """
         losses: dict[str, Tensor]
@@ -139,10 +145,41 @@ class PaCoClassifier(ImageClassifier):
     @torch.no_grad()
     def _keys(self, images: Tensor) -> Tensor:
         encoder: Any = self.momentum_encoder
-        encoder.update_parameters(self._encoder())
+        if self.training:
+            if self._is_pending:
+                raise RuntimeError(
+                    'the momentum encoder does not follow the model; add '
+                    "dict(type='mmpaco.PaCoQueueHook') to custom_hooks, or "
+                    'in a loop of your own call end_iteration after each '
+                    'backward'
+                )
+            self._is_pending = True
+            self._start_momentum_encoder()
         if get_world_size() == 1:
             keys: Tensor = encoder(images)
             return keys
         # Else batch norm would tell an anchor which keys shared its batch.
         images, order, sizes = shuffle_rows(images)
         return unshuffle_rows(encoder(images), order, sizes)
+
+    def _start_momentum_encoder(self) -> None:
+        """Begin with the weights of the encoder, once they are there."""
+        encoder: Any = self.momentum_encoder
+        if not self._is_started and not bool(encoder.steps):
+            encoder.update_parameters(self._encoder())
+        self._is_started = True
+
+    def end_iteration(self, is_step: bool = True) -> None:
+        """Let the momentum encoder follow a step of the optimizer.
+
+        ``mmpaco.PaCoQueueHook`` calls it; a loop of your own does after each
+        iteration.
+
+        Args:
+            is_step (bool): Whether the optimizer has taken a step, and not
+                only gathered gradients. Defaults to True.
+        """
+        self._is_pending = False
+        if self.momentum_encoder is not None and is_step:
+            self._start_momentum_encoder()
+            self.momentum_encoder.update_parameters(self._encoder())

@@ -1,4 +1,4 @@
-"""The only place where keys enter a queue."""
+"""The only place where keys enter a queue and a momentum encoder moves."""
 
 from typing import Any, Optional
 
@@ -12,7 +12,6 @@ from mmpaco.engine.data_state import (
     unwrapped,
 )
 from mmpaco.engine.distributed import gather_rows
-from mmpaco.engine.nonfinite_guard import NonFiniteGuard
 from mmpaco.losses.embedding_queue import EmbeddingQueue
 from mmpaco.registry import HOOKS
 
@@ -24,7 +23,10 @@ class PaCoQueueHook(Hook):
     A forward pass changes no queue, so a recomputed forward (activation
     checkpointing) enqueues nothing twice. The order in the queue is: rank 0
     first, each rank's keys in the order of its batch; so all ranks hold the
-    same queue. Works without a queue too, and then does nothing.
+    same queue. The momentum encoder of PaCo moves here as well, after each
+    step of the optimizer, so that it does so once however many iterations
+    gather gradients for the step. Works without a queue and without a
+    momentum encoder too.
 
     The keys of a step that a gradient scaler skips enter as well: they are
     embeddings by weights that stay as they were. Where an embedding itself is
@@ -109,8 +111,12 @@ class PaCoQueueHook(Hook):
                 self._queues.append(state)
                 if self.reset_queue:
                     state.clear()
-        self._guards: list[NonFiniteGuard] = [
-            m for m in model.modules() if isinstance(m, NonFiniteGuard)
+        # Those with a momentum encoder.
+        self._followed: list[Any] = [
+            module
+            for module in model.modules()
+            if getattr(module, 'momentum_encoder', None) is not None
+            and hasattr(module, 'end_iteration')
         ]
         made = getattr(model.data_preprocessor, 'num_views', 1)
         for name, module in model.named_modules():
@@ -134,19 +140,24 @@ class PaCoQueueHook(Hook):
         data_batch: Any = None,
         outputs: Optional[dict[str, Any]] = None,
     ) -> None:
-        """Gather the staged keys and append them.
+        """Append the staged keys, and move the momentum encoder.
 
         Args:
             runner (Runner): It holds the model.
             batch_idx (int): The index of the batch.
             data_batch (dict, optional): The batch.
             outputs (dict, optional): The losses.
-
-        Raises:
-            RuntimeError: If a head met a value that is not finite.
         """
-        # Before a checkpoint is written.
-        for guard in self._guards:
-            guard.check()
         for queue in self._queues:
             queue.append(*gather_rows(*queue.take_staged()))
+        is_step = _has_stepped(runner.optim_wrapper)
+        for model in self._followed:
+            model.end_iteration(is_step)
+
+
+def _has_stepped(optim_wrapper: Any) -> bool:
+    """Whether the optimizer took a step, or only gathered gradients."""
+    wrappers = getattr(optim_wrapper, 'optim_wrappers', None) or {
+        '': optim_wrapper
+    }
+    return any(wrapper.should_update() for wrapper in wrappers.values())

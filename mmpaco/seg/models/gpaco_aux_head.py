@@ -166,7 +166,6 @@ class GPaCoAuxHead(BaseDecodeHead):
         self.source = source
         self.num_samples = num_samples
         self.loss_weight = loss_weight
-        self.guard = NonFiniteGuard('GPaCoAuxHead')
         if source == 'decode_head':
             # DDP would wait for the gradient of centers that nobody uses.
             del self.conv_seg
@@ -177,6 +176,7 @@ class GPaCoAuxHead(BaseDecodeHead):
             self._conv_module(channels, kernel_size=1),
             nn.Conv2d(channels, embed_channels, kernel_size=1),
         )
+        self.guard = NonFiniteGuard('GPaCoAuxHead', self.projector)
         self.prior = (
             None
             if class_counts is None

@@ -3,8 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from mmpretrain.models.heads import LinearClsHead
+from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from support.prototype_loss import PrototypeLoss
 from support.scope import enter_scope
 from torch import nn
 
@@ -177,19 +180,6 @@ def test_a_value_that_is_not_finite_raises_before_the_backward(value, where):
     assert len(made.queue.take_staged()[0]) == 0
 
 
-def test_a_device_is_asked_when_the_iteration_has_ended():
-    """What a device answers is pending until the hook or the next loss."""
-    made = head()
-    made.guard._pending = torch.tensor(0), 41
-    with pytest.raises(RuntimeError, match='in iteration 42'):
-        made.guard.check()
-    made.guard._pending = torch.tensor(0), 41
-    feats, samples, _ = batch(4)
-    with pytest.raises(RuntimeError, match='in iteration 42'):
-        made.loss(feats, samples)
-    assert made.loss(feats, samples)['loss'] > 0
-
-
 def test_keys_that_nobody_collects_raise_at_the_next_loss():
     made = head()
     feats, samples, _ = batch(4)
@@ -325,6 +315,78 @@ def test_contrast_strength_is_logged_and_warned_of(
     )
     assert ('WARNING' in text) == warned
     assert (f'alpha={1 / most:.2g} brings it to 1' in text) == warned
+
+
+def test_contrast_strength_of_a_set_without_a_prior_is_of_an_equal_share(log):
+    """Full ImageNet: K is what a class has in the contrasts on average."""
+    made = head(class_prior=False, queue_length=20)
+    feats, samples, _ = batch(4)
+    made.loss(feats, samples)
+    text = log()
+    assert 'nan' not in text
+    average = (20 + 2 * 4 - 1) / CLASSES
+    assert (
+        f'alpha x K is {0.1 * average:.3g} for each class of a balanced set'
+        in text
+    )
+
+
+def test_a_prior_that_is_not_set_is_told_and_no_nan_logged(log):
+    made = GPaCoHead(CLASSES, CHANNELS, queue_length=0)
+    feats, samples, _ = batch(4)
+    with pytest.raises(RuntimeError, match='ClassPriorHook'):
+        made.loss(feats, samples)
+    assert 'alpha x K' not in log()
+
+
+def test_a_loss_of_ones_own_gets_rows_labels_scores_and_queue():
+    made = head(loss=dict(type='PrototypeLoss', temperature=0.2))
+    assert made.prior is None
+    feats, samples, labels = batch(4)
+    made.loss(feats, samples)
+    collect(made)
+    rows = F.normalize(made.projector(feats[0]), dim=1)
+    keys, key_labels = made.queue.contents()
+    expected = PrototypeLoss(0.2)(
+        rows, labels, torch.zeros(8, CLASSES), keys, key_labels
+    )
+    loss = made.loss(feats, samples)['loss']
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert made.projector.layers[-1].weight.grad.abs().sum() > 0
+
+
+# What stock heads have in their configs.
+STOCK_LOSSES = (
+    dict(type='CrossEntropyLoss', loss_weight=1.0),
+    dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
+)
+
+
+@pytest.mark.parametrize('stock', STOCK_LOSSES)
+@pytest.mark.parametrize('names_a_loss', (False, True))
+def test_a_loss_merged_into_that_of_the_base_names_delete(stock, names_a_loss):
+    base = Config(
+        dict(
+            head=dict(
+                type='LinearClsHead',
+                num_classes=CLASSES,
+                in_channels=CHANNELS,
+                loss=stock,
+            )
+        )
+    )
+    mine = dict(type='mmpaco.GPaCoHead')
+    if names_a_loss:
+        mine['loss'] = LOSS
+    base.merge_from_dict(dict(head=mine))
+    with pytest.raises(TypeError, match=r"loss=dict\(_delete_=True, type='mm"):
+        MODELS.build(base.head)
+
+
+def test_a_head_merged_into_another_kind_names_delete():
+    with pytest.raises(TypeError, match=r"head=dict\(_delete_=True, type='mm"):
+        head(hidden_dim=64)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """Per-view forwards, and the momentum encoder against the formula."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from support.scope import enter_scope
 
+from mmpaco.engine.hooks import PaCoQueueHook
 from mmpaco.losses import paco_loss
 
 COUNTS = [30, 10, 3]
@@ -126,6 +129,52 @@ def test_momentum_keys_and_weights_follow_the_papers():
         optimizer.zero_grad()
         losses['loss'].backward()
         optimizer.step()
+        model.end_iteration()
+
+
+def test_momentum_encoder_moves_once_for_a_step_of_gathered_gradients():
+    preprocessor = dict(type='mmpaco.MultiViewDataPreprocessor')
+    model = classifier(momentum=0.9, data_preprocessor=preprocessor)
+    optimizer = OptimWrapper(
+        torch.optim.SGD(
+            [p for p in model.parameters() if p.requires_grad], lr=0.5
+        ),
+        accumulative_counts=3,
+    )
+    hook = PaCoQueueHook()
+    runner = SimpleNamespace(
+        model=model, hooks=[], iter=0, optim_wrapper=optimizer
+    )
+    hook.before_train(runner)
+    optimizer.initialize_count_status(model, 0, 6)
+    averaged = {
+        name: value.detach().clone()
+        for name, value in model._encoder().named_parameters()
+    }
+    for step in range(6):
+        images, samples, _ = batch(seed=step)
+        loss = model(images, samples, mode='loss')['loss']
+        for name, value in model.momentum_encoder.module.named_parameters():
+            torch.testing.assert_close(value, averaged[name])
+        optimizer.update_params(loss)
+        hook.after_train_iter(runner, step)
+        if step % 3 == 2:
+            for name, value in model._encoder().named_parameters():
+                averaged[name] = 0.9 * averaged[name] + 0.1 * value.detach()
+    assert int(model.momentum_encoder.steps) == 1 + 2
+
+
+def test_momentum_encoder_that_nobody_moves_is_told():
+    model = classifier(momentum=0.9)
+    images, samples, _ = batch()
+    model(images, samples, mode='loss')
+    model.head.queue.take_staged()
+    with pytest.raises(RuntimeError, match='PaCoQueueHook.*end_iteration'):
+        model(images, samples, mode='loss')
+    # A validation between iterations is none.
+    model.end_iteration()
+    model.eval()(images, samples, mode='loss')
+    model.train()(images, samples, mode='loss')
 
 
 def test_query_side_gets_gradients_and_key_side_none():

@@ -284,6 +284,8 @@ def train(model_type, options, with_cp, static_graph, accumulate):
             dict(inputs=list(images), data_samples=samples), optimizer)
         queue = model.head.queue
         queue.append(*gather_rows(*queue.take_staged()))
+        if model_type == 'mmpaco.PaCoClassifier':
+            model.end_iteration(optimizer.should_update())
     assert optimizer._inner_count == 6
     return {n: p.detach() for n, p in trained.items()}, queue.state_dict()
 

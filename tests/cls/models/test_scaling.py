@@ -15,6 +15,7 @@ import sys
 from types import SimpleNamespace
 
 import torch
+from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.structures import DataSample
 from torch import distributed
@@ -51,7 +52,9 @@ def step(momentum, gather):
             type='mmpaco.GPaCoHead', num_classes=3, in_channels=4,
             class_prior=False, queue_length=50, gather=gather,
             projector=dict(out_channels=channels))))
-    runner = SimpleNamespace(model=model, hooks=[], iter=0)
+    optimizer = torch.optim.SGD(model.head.parameters(), 0.1)
+    runner = SimpleNamespace(
+        model=model, hooks=[], iter=0, optim_wrapper=OptimWrapper(optimizer))
     hook = PaCoQueueHook()
     hook.before_train(runner)
     samples = [DataSample().set_gt_label(i % 3) for i in range(images)]

@@ -1,0 +1,77 @@
+"""Checks of a classification batch whose anchors are contrasted."""
+
+from collections.abc import Sequence
+
+import torch
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+
+def batch_labels(
+    pre_logits: Tensor, data_samples: Sequence[DataSample], in_channels: int
+) -> Tensor:
+    """Give the class of each image of a batch.
+
+    Args:
+        pre_logits (Tensor): Pooled features of shape (N, in_channels).
+        data_samples (Sequence[DataSample]): The N data samples.
+        in_channels (int): Size of the features that is expected.
+
+    Returns:
+        Tensor: Labels of shape (N, ).
+
+    Raises:
+        ValueError: If the features are not pooled, or an image has not
+            exactly one class.
+    """
+    if pre_logits.shape[1:] != (in_channels,):
+        raise ValueError(
+            f'expected pooled features of shape (N, {in_channels}) '
+            f'(in_channels), but got {tuple(pre_logits.shape)}; add '
+            "neck=dict(type='GlobalAveragePooling'), or set in_channels"
+        )
+    if 'gt_score' in data_samples[0]:
+        raise ValueError(
+            'contrast needs one class for each image, but the data '
+            'samples have gt_score; remove batch_augments and to_onehot '
+            'from the data preprocessor'
+        )
+    labels = torch.cat([sample.gt_label for sample in data_samples])
+    if labels.shape != pre_logits.shape[:1]:
+        raise ValueError(
+            f'got {len(pre_logits)} features for '
+            f'{len(labels)} labels; expected one class for '
+            'each image of the batch'
+        )
+    return labels
+
+
+def count_images(data_samples: Sequence[DataSample], num_views: int) -> int:
+    """Count the images of a batch of views, view-major.
+
+    Args:
+        data_samples (Sequence[DataSample]): The samples of the batch.
+        num_views (int): Views of each image.
+
+    Returns:
+        int: The number of images.
+
+    Raises:
+        ValueError: If the batch is not made of views of the same images.
+    """
+    num_rows = len(data_samples)
+    per_view, rest = divmod(num_rows, num_views)
+    # The preprocessor repeats the very objects, which costs nothing to
+    # check, where equal labels would have to be read from the device.
+    if rest or any(
+        sample is not data_samples[i % per_view]
+        for i, sample in enumerate(data_samples)
+    ):
+        raise ValueError(
+            f'expected {num_views} views of each image, view-major, '
+            f'but got a batch of {num_rows} other images; use '
+            "data_preprocessor=dict(type='mmpaco."
+            f"MultiViewDataPreprocessor', num_views={num_views}) "
+            'and the MultiView transform, or set num_views=1'
+        )
+    return per_view

@@ -1,0 +1,40 @@
+"""The line in the log that says how strong the contrast is."""
+
+import logging
+from collections.abc import Sequence
+
+from mmengine.logging import print_log
+
+from mmpaco.contrast_strength import class_strength
+
+
+def report_strength(
+    alpha: float, shares: Sequence[float], num_contrasts: float, of: str
+) -> None:
+    """Log alpha x K, and a warning where it is far from the papers'.
+
+    Args:
+        alpha (float): Weight of a positive in ``mmpaco.PaCoLoss``.
+        shares (Sequence[float]): Share of each class. Classes that do not
+            occur are left out.
+        num_contrasts (float): Rows that an anchor is contrasted with.
+        of (str): What the shares are of, such as 'the training set'.
+    """
+    occurring = [share for share in shares if share > 0]
+    if not occurring:
+        return
+    most, least = (
+        class_strength(alpha, float(share), num_contrasts)
+        for share in (max(occurring), min(occurring))
+    )
+    text = (
+        f'alpha x K is {most.alpha_k:.3g} for the most frequent class of {of} '
+        f'(K = {most.positives:.3g} positives) and {least.alpha_k:.3g} '
+        f'for the least frequent one (K = {least.positives:.3g})'
+        if most != least
+        else f'alpha x K is {most.alpha_k:.3g} for each class of {of} '
+        f'(K = {most.positives:.3g} positives)'
+    )
+    print_log(text, logger='current')
+    if not most.is_sane:
+        print_log(most.advice, logger='current', level=logging.WARNING)

@@ -1,0 +1,242 @@
+"""What a contrastive loss is given, and what all of them do around it."""
+
+import contextlib
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Optional
+
+import torch
+from torch import Tensor, nn
+
+from .checks import check_inputs, check_numbers
+from .class_prior import log_class_prior
+from .labels import is_counted
+
+_IMPLS = ('tiled', 'dense')
+_REDUCTIONS = ('mean', 'sum', 'none')
+
+
+class ContrastBatch(NamedTuple):
+    """The arguments of :meth:`ContrastiveLoss.forward`, checked.
+
+    All rows and scores are in one precision, float32 at least. Where there
+    are no extra rows, they are tensors of zero rows.
+
+    Args:
+        features (Tensor): Anchors, unit rows of shape (N, D).
+        labels (Tensor): Their classes, int64 of shape (N, ).
+        center_logits (Tensor): Their scores of each class, of shape (N, C).
+        extra_features (Tensor): Contrasts that are no anchors, (M, D).
+        extra_labels (Tensor): Their classes, int64 of shape (M, ).
+        class_counts (Tensor, optional): Training images per class, (C, ).
+    """
+
+    features: Tensor
+    labels: Tensor
+    center_logits: Tensor
+    extra_features: Tensor
+    extra_labels: Tensor
+    class_counts: Optional[Tensor]
+
+    def balanced_logits(self) -> Tensor:
+        """Shift the scores by the log prior, where counts were given.
+
+        Returns:
+            Tensor: Scores of shape (N, C).
+        """
+        logits = self.center_logits
+        if self.class_counts is None:
+            return logits
+        return logits + log_class_prior(self.class_counts, logits.dtype)
+
+
+class ContrastiveLoss(nn.Module):
+    """Base of the losses that ``mmpaco.GPaCoHead`` can be given.
+
+    A loss of your own is a subclass with :meth:`anchor_losses`. Set
+    ``uses_class_counts`` to True if it needs the class counts, and
+    ``trains_centers`` to False if the scores have no part in it.
+
+    Args:
+        temperature (float): Divisor of the similarities.
+        base_temperature (float, optional): The contrast is multiplied by
+            ``temperature / base_temperature``. Defaults to the temperature.
+        ignore_index (int, optional): Rows of this label are no anchors and
+            no positives, but stay contrasts. Defaults to None.
+        reduction (str): 'mean' over the anchors that are not ignored, 'sum',
+            or 'none'. Defaults to 'mean'.
+        impl (str): 'tiled', which never holds an N x (N + M) matrix, or
+            'dense', which is written as the equation reads, for a loss that
+            has it. Defaults to 'tiled'.
+
+    Raises:
+        ValueError: If a parameter is out of range.
+
+    Example:
+        >>> import torch
+        >>> import torch.nn.functional as F
+        >>> from mmpaco.losses import ContrastiveLoss
+        >>> class Centers(ContrastiveLoss):
+        ...     def anchor_losses(self, batch):
+        ...         scores = batch.center_logits / self.temperature
+        ...         return F.cross_entropy(
+        ...             scores, batch.labels, reduction='none'
+        ...         )
+        >>> anchors = F.normalize(torch.randn(6, 8), dim=1)
+        >>> labels = torch.tensor([0, 1, 2, 0, 1, 2])
+        >>> Centers(0.5)(anchors, labels, torch.zeros(6, 3))
+        tensor(1.0986)
+    """
+
+    uses_class_counts = False
+    trains_centers = True
+
+    def __init__(
+        self,
+        temperature: float,
+        base_temperature: Optional[float] = None,
+        ignore_index: Optional[int] = None,
+        reduction: str = 'mean',
+        impl: str = 'tiled',
+    ) -> None:
+        super().__init__()
+        check_numbers(
+            temperature=temperature, base_temperature=base_temperature
+        )
+        if reduction not in _REDUCTIONS:
+            raise ValueError(
+                f'reduction must be one of {_REDUCTIONS}, but got '
+                f'{reduction!r}'
+            )
+        if impl not in _IMPLS:
+            raise ValueError(f'impl must be one of {_IMPLS}, but got {impl!r}')
+        base: Any = ContrastiveLoss
+        if impl == 'dense' and (
+            type(self).dense_anchor_losses is base.dense_anchor_losses
+        ):
+            raise ValueError(
+                f'{type(self).__name__} has no dense form; leave out impl'
+            )
+        self.temperature = temperature
+        self.base_temperature = base_temperature
+        self.ignore_index = ignore_index
+        self.reduction = reduction
+        self.impl = impl
+
+    @property
+    def scale(self) -> float:
+        """What the contrast is multiplied by, 1 by default."""
+        return self.temperature / (self.base_temperature or self.temperature)
+
+    def anchor_losses(self, batch: ContrastBatch) -> Tensor:
+        """Compute the loss of each anchor, with autocast switched off.
+
+        Args:
+            batch (ContrastBatch): What the loss is made of.
+
+        Returns:
+            Tensor: Losses of shape (N, ). What is given for ignored anchors
+            has no meaning.
+        """
+        raise NotImplementedError(
+            f'{type(self).__name__} must have a method anchor_losses'
+        )
+
+    def dense_anchor_losses(self, batch: ContrastBatch) -> Tensor:
+        """Compute the same as the equation reads, for a loss that has both.
+
+        Args:
+            batch (ContrastBatch): What the loss is made of.
+
+        Returns:
+            Tensor: Losses of shape (N, ).
+        """
+        raise NotImplementedError
+
+    def forward(
+        self,
+        features: Tensor,
+        labels: Tensor,
+        center_logits: Tensor,
+        extra_features: Optional[Tensor] = None,
+        extra_labels: Optional[Tensor] = None,
+        class_counts: Optional[Tensor] = None,
+    ) -> Tensor:
+        """Compute the loss of a batch.
+
+        Args:
+            features (Tensor): Anchors, unit rows of shape (N, D).
+            labels (Tensor): Their classes, integers of shape (N, ).
+            center_logits (Tensor): Their scores of each class, of shape
+                (N, C), from features that are not normalised.
+            extra_features (Tensor, optional): Rows that are contrasts but no
+                anchors (momentum keys, queue), of shape (M, D).
+            extra_labels (Tensor, optional): Their classes, of shape (M, ).
+            class_counts (Tensor, optional): Training images (or pixels) per
+                class, of shape (C, ). None leaves out the class prior.
+
+        Returns:
+            Tensor: The loss in float32 (float64 if features or scores are):
+            a scalar, or of shape (N, ) and zero at ignored rows if reduction
+            is 'none'.
+
+        Raises:
+            TypeError: If features or scores are not floating or labels are
+                not integers.
+            ValueError: If a shape does not fit.
+        """
+        check_inputs(
+            features,
+            labels,
+            center_logits,
+            extra_features,
+            extra_labels,
+            class_counts,
+        )
+        dtype = torch.promote_types(
+            torch.promote_types(features.dtype, center_logits.dtype),
+            torch.float32,
+        )
+        if extra_features is None or extra_labels is None:
+            extra_features, extra_labels = features[:0].detach(), labels[:0]
+        with _no_autocast(features):
+            batch = ContrastBatch(
+                features.to(dtype),
+                labels.long(),
+                center_logits.to(dtype),
+                extra_features.to(dtype),
+                extra_labels.long(),
+                class_counts,
+            )
+            is_dense = self.impl == 'dense'
+            loss_of = (
+                self.dense_anchor_losses if is_dense else (self.anchor_losses)
+            )
+            return self._reduce(loss_of(batch), batch.labels)
+
+    def _reduce(self, loss: Tensor, labels: Tensor) -> Tensor:
+        """Reduce the losses of the anchors that are not ignored."""
+        valid = is_counted(labels, self.ignore_index)
+        # An exact zero that still has a graph where no anchor is left.
+        loss = torch.where(valid, loss, torch.zeros_like(loss))
+        if self.reduction == 'none':
+            return loss
+        total = loss.sum()
+        if self.reduction == 'sum':
+            return total
+        return total / valid.sum().clamp(min=1)
+
+    def extra_repr(self) -> str:
+        """Show all arguments when the module is printed."""
+        hidden = ('training', 'uses_class_counts', 'trains_centers')
+        return ', '.join(
+            f'{name}={value!r}'
+            for name, value in vars(self).items()
+            if not name.startswith('_') and name not in hidden
+        )
+
+
+def _no_autocast(tensor: Tensor) -> AbstractContextManager[None]:
+    # The meta device, which has no kernels to cast for, refuses a context.
+    if tensor.is_meta:
+        return contextlib.nullcontext()
+    return torch.autocast(tensor.device.type, enabled=False)
