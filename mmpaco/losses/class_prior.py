@@ -27,6 +27,12 @@ def log_class_prior(
     Returns:
         Tensor: ``log(n_c / sum(n) + 1e-9)`` of shape (C, ), in ``dtype``,
         whatever the counts are.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.losses import log_class_prior
+        >>> log_class_prior(torch.tensor([60, 30, 10])).exp()
+        tensor([0.6000, 0.3000, 0.1000])
     """
     counts = class_counts.to(dtype)
     return torch.log(counts / counts.sum() + _EPS)
@@ -46,6 +52,13 @@ class ClassPrior(DataState):
     Raises:
         ValueError: If ``num_classes`` is not positive, or as by
             :meth:`set_class_counts`.
+
+    Example:
+        >>> from mmpaco.losses import ClassPrior
+        >>> prior = ClassPrior(num_classes=3)
+        >>> prior.set_class_counts([60, 30, 10])
+        >>> prior().tolist(), list(prior.state_dict())
+        ([60, 30, 10], ['class_counts'])
     """
 
     class_counts: Tensor

@@ -59,6 +59,17 @@ def check_labels(
         TypeError: If the labels are not integers.
         ValueError: If a label is outside of ``[0, num_classes)`` and is not
             the ignore label.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.losses import check_labels
+        >>> labels = torch.tensor([0, 2, 255, 3])
+        >>> check_labels(labels, num_classes=4, ignore_index=255)
+        >>> check_labels(labels, num_classes=3, ignore_index=255)
+        Traceback (most recent call last):
+            ...
+        ValueError: labels must lie in [0, 3) or be ignore_index=255, but got
+        [3]; check the annotations, num_classes and the ignore label
     """
     if (
         labels.is_floating_point()
