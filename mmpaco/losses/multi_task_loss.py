@@ -36,6 +36,12 @@ def effective_number_weights(
     Returns:
         Tensor: The weights, of shape (C, ), in ``dtype``. A class without
         images has that of one image.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.losses import effective_number_weights
+        >>> effective_number_weights(torch.tensor([1000, 100, 10]))
+        tensor([ 0.3888,  2.5820, 24.6931])
     """
     # The divisor 1 - 0.999 cancels.
     effective = -torch.expm1(
