@@ -97,6 +97,21 @@ class CIFAR10LT(_LongTailed, CIFAR10):
 
     Raises:
         ValueError: If the factor is below 1 or leaves a class without images.
+
+    Example:
+        >>> import pickle, tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from mmpaco.cls.datasets import CIFAR10LT
+        >>> class Small(CIFAR10LT):  # 50 images a class, in one file
+        ...     base_folder, train_list, test_list = '', [['small', None]], []
+        >>> root = Path(tempfile.mkdtemp())
+        >>> labels = [i % 10 for i in range(500)]
+        >>> images = dict(data=np.zeros((500, 3072), np.uint8), labels=labels)
+        >>> _ = (root / 'small').write_bytes(pickle.dumps(images))
+        >>> dataset = Small(data_root=str(root), factor=10)
+        >>> np.bincount(dataset.get_gt_labels()).tolist()
+        [50, 38, 29, 23, 17, 13, 10, 8, 6, 5]
     """
 
 
@@ -117,4 +132,14 @@ class CIFAR100LT(_LongTailed, CIFAR100):
 
     Raises:
         ValueError: If the factor is below 1 or leaves a class without images.
+
+    Example:
+        >>> from mmpaco.cls.datasets.cifar_lt import cifar_lt_positions
+        >>> from mmpaco.registry import DATASETS
+        >>> dataset = DATASETS.build(dict(  # lazy: reads no file yet
+        ...     type='mmpaco.CIFAR100LT', data_root='data/cifar100',
+        ...     factor=100, lazy_init=True))
+        >>> kept = cifar_lt_positions([500] * 100, dataset.factor)
+        >>> len(dataset.CLASSES), sum(len(images) for images in kept)
+        (100, 10847)
     """

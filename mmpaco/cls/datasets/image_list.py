@@ -50,6 +50,24 @@ class ImageListDataset(BaseDataset):
         FileNotFoundError: If there is no such list.
         ValueError: If the list has problems, or ``num_classes`` is not the
             number of class names.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from mmpaco.registry import DATASETS
+        >>> root = Path(tempfile.mkdtemp())
+        >>> Image.new('RGB', (40, 30)).save(root / 'cat.png')
+        >>> Image.new('RGB', (20, 10)).save(root / 'dog.png')
+        >>> _ = (root / 'train.txt').write_text('''
+        ... cat.png 0
+        ... dog.png 1''')
+        >>> dataset = DATASETS.build(dict(
+        ...     type='mmpaco.ImageListDataset', data_root=str(root),
+        ...     ann_file='train.txt', classes=['cat', 'dog'],
+        ...     pipeline=[dict(type='LoadImageFromFile')]))
+        >>> dataset[1]['img'].shape, dataset[1]['gt_label']
+        ((10, 20, 3), 1)
     """
 
     def __init__(
@@ -220,7 +238,7 @@ class PublishedDataset(ImageListDataset):
 
 @DATASETS.register_module()
 class ImageNetLT(PublishedDataset):
-    """ImageNet-LT: 1000 classes in the order of their WordNet ids.
+    r"""ImageNet-LT: 1000 classes in the order of their WordNet ids.
 
     115,846 images to train, 1280 to 5 of a class, 20 of each to validate and
     50 of each to test. The paths of the lists start in ``train`` and
@@ -235,6 +253,19 @@ class ImageNetLT(PublishedDataset):
     Raises:
         FileNotFoundError: If there is no such list.
         ValueError: If the list is not the published one.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from mmpaco.registry import DATASETS
+        >>> root = Path(tempfile.mkdtemp())
+        >>> lines = [f'val/{i}.JPEG {i // 20}' for i in range(20000)]
+        >>> _ = (root / 'ImageNet_LT_val.txt').write_text('\n'.join(lines))
+        >>> cfg = dict(type='mmpaco.ImageNetLT', split='val')
+        >>> dataset = DATASETS.build(dict(cfg, data_root=str(root)))
+        >>> label = dataset.get_data_info(20)['gt_label']
+        >>> len(dataset), dataset.metainfo['classes'][label]
+        (20000, 'goldfish, Carassius auratus')
     """
 
     METAINFO = dict(classes=IMAGENET_CATEGORIES)
@@ -247,7 +278,7 @@ class ImageNetLT(PublishedDataset):
 
 @DATASETS.register_module()
 class PlacesLT(PublishedDataset):
-    """Places-LT: 365 classes in alphabetical order, named by their labels.
+    r"""Places-LT: 365 classes in alphabetical order, named by their labels.
 
     62,500 images to train, 4980 to 5 of a class, 20 of each to validate and
     100 of each to test. The papers say 184.5K, but train with this list.
@@ -261,6 +292,19 @@ class PlacesLT(PublishedDataset):
     Raises:
         FileNotFoundError: If there is no such list.
         ValueError: If the list is not the published one.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from mmpaco.cls.datasets import PlacesLT
+        >>> root = Path(tempfile.mkdtemp())
+        >>> lines = [f'val/{label}.jpg {label}' for label in range(365)]
+        >>> _ = (root / 'Places_LT_val.txt').write_text('\n'.join(lines))
+        >>> PlacesLT(data_root=str(root), split='val')
+        Traceback (most recent call last):
+            ...
+        ValueError: ... is not the list of PlacesLT, split val: images 365,
+        expected 7300; ...
     """
 
     METAINFO = dict(classes=tuple(str(label) for label in range(365)))

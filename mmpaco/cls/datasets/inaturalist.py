@@ -7,7 +7,7 @@ from .image_list import ListFacts, PublishedDataset
 
 @DATASETS.register_module()
 class INaturalist2018(PublishedDataset):
-    """iNaturalist 2018: 8142 species, named by their labels.
+    r"""iNaturalist 2018: 8142 species, named by their labels.
 
     437,513 images to train and 3 of each class to validate; no list to test
     is published. The label is the number of the image's folder, which is not
@@ -22,6 +22,18 @@ class INaturalist2018(PublishedDataset):
     Raises:
         FileNotFoundError: If there is no such list.
         ValueError: If the list is not the published one.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from mmpaco.registry import DATASETS
+        >>> root = Path(tempfile.mkdtemp())
+        >>> lines = [f'{i % 8142}/{i}.jpg {i % 8142}' for i in range(3 * 8142)]
+        >>> _ = (root / 'iNaturalist18_val.txt').write_text('\n'.join(lines))
+        >>> cfg = dict(type='mmpaco.INaturalist2018', split='val')
+        >>> dataset = DATASETS.build(dict(cfg, data_root=str(root)))
+        >>> len(dataset), len(dataset.metainfo['classes'])
+        (24426, 8142)
     """
 
     METAINFO = dict(classes=tuple(str(label) for label in range(8142)))

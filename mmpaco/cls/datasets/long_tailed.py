@@ -84,7 +84,7 @@ def long_tailed_counts(
 
 @DATASETS.register_module()
 class LongTailedDataset:
-    """A long-tailed subset of a classification dataset.
+    r"""A long-tailed subset of a classification dataset.
 
     Args:
         dataset (BaseDataset | dict): Any dataset of mmpretrain's, or its
@@ -103,6 +103,20 @@ class LongTailedDataset:
     Raises:
         TypeError: If the dataset is not a ``BaseDataset`` or has no labels.
         ValueError: If the dataset is empty or an argument is out of range.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from mmpaco.engine.class_counts import count_labels
+        >>> from mmpaco.registry import DATASETS
+        >>> path = Path(tempfile.mkdtemp()) / 'balanced.txt'
+        >>> lines = [f'{i}.jpg {i % 5}' for i in range(500)]
+        >>> _ = path.write_text('\n'.join(lines))
+        >>> cfg = dict(type='mmpaco.ImageListDataset', ann_file=str(path))
+        >>> dataset = DATASETS.build(
+        ...     dict(type='mmpaco.LongTailedDataset', dataset=cfg, factor=10))
+        >>> count_labels(dataset).tolist()
+        [100, 56, 31, 17, 10]
     """
 
     def __init__(

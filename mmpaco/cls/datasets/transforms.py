@@ -68,6 +68,16 @@ class PillowOp(BaseAugTransform):
     Raises:
         ValueError: If operation or interpolation are unknown, or the
             magnitude is missing, given twice or given without a use.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from mmpaco.registry import TRANSFORMS
+        >>> cfg = dict(type='mmpaco.PillowOp', op='TranslateX', prob=1.0)
+        >>> move = TRANSFORMS.build(dict(cfg, magnitude=0.5))
+        >>> image = Image.fromarray(np.uint8([[10, 20, 30, 40]]))
+        >>> np.asarray(move(dict(img=image))['img']).tolist()
+        [[30, 40, 128, 128]]
     """
 
     def __init__(
@@ -219,6 +229,17 @@ class RandAugment(PolicyRandAugment):
     Source: E. D. Cubuk, B. Zoph, J. Shlens, Q. V. Le: *RandAugment: Practical
     Automated Data Augmentation with a Reduced Search Space*, 2020, with the
     settings of the papers' release (n-m-mstd0.5).
+
+    Example:
+        >>> from PIL import Image
+        >>> from mmpaco.registry import TRANSFORMS
+        >>> augment = TRANSFORMS.build(dict(
+        ...     type='mmpaco.RandAugment', num_policies=2, magnitude_level=10))
+        >>> image = Image.effect_noise((64, 48), 50).convert('RGB')
+        >>> augment(dict(img=image))['img'].size
+        (64, 48)
+        >>> len(augment.transforms), augment.num_policies
+        (15, 2)
     """
 
     def __init__(
@@ -280,6 +301,18 @@ class Cutout(BaseTransform):
 
     Source: T. DeVries, G. W. Taylor: *Improved Regularization of
     Convolutional Neural Networks with Cutout*, 2017.
+
+    Example:
+        >>> import numpy as np
+        >>> from mmpaco.registry import TRANSFORMS
+        >>> cutout = TRANSFORMS.build(dict(type='mmpaco.Cutout', length=4))
+        >>> np.random.seed(0)
+        >>> cutout(dict(img=np.full((5, 8), 9, np.uint8)))['img'].tolist()
+        [[9, 9, 9, 9, 9, 9, 9, 9],
+         [9, 9, 9, 9, 9, 9, 9, 9],
+         [9, 9, 9, 9, 9, 0, 0, 0],
+         [9, 9, 9, 9, 9, 0, 0, 0],
+         [9, 9, 9, 9, 9, 0, 0, 0]]
     """
 
     def __init__(self, length: int) -> None:
