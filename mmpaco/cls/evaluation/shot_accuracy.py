@@ -34,6 +34,17 @@ class ShotAccuracy(BaseMetric):
     Raises:
         ValueError: If not exactly one source of counts is given, or the
             thresholds are in the wrong order.
+
+    Example:
+        >>> from mmpaco.registry import METRICS
+        >>> metric = METRICS.build(
+        ...     dict(type='mmpaco.ShotAccuracy', class_counts=[300, 50, 5]))
+        >>> pairs = [(0, 0), (0, 1), (1, 1), (2, 0)]
+        >>> samples = [dict(gt_label=y, pred_label=p) for y, p in pairs]
+        >>> metric.process(None, samples)
+        >>> metric.evaluate(size=4)
+        {'shot/many': 50.0, 'shot/medium': 100.0, 'shot/few': 0.0,
+         'shot/all': 50.0}
     """
 
     default_prefix = 'shot'

@@ -53,6 +53,15 @@ class CIFARResNet(ResNet_CIFAR):
 
     Raises:
         KeyError: If there is no such depth.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.registry import MODELS
+        >>> net = MODELS.build(dict(type='mmpaco.CIFARResNet', depth=32))
+        >>> net(torch.randn(4, 3, 32, 32))[0].shape
+        torch.Size([4, 64, 8, 8])
+        >>> sum(x.numel() for x in net.parameters())
+        463504
     """
 
     arch_settings = {

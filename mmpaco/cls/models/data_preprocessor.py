@@ -27,6 +27,21 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
     Raises:
         ValueError: If ``num_views`` is not positive or batch augmentations
             are asked for, which mix labels.
+
+    Example:
+        >>> import torch
+        >>> from mmpretrain.structures import DataSample
+        >>> from mmpaco.registry import MODELS
+        >>> preprocessor = MODELS.build(
+        ...     dict(type='mmpaco.MultiViewDataPreprocessor', num_classes=10))
+        >>> views = [torch.rand(3, 3, 32, 32), torch.rand(3, 3, 32, 32)]
+        >>> samples = [DataSample().set_gt_label(label) for label in (7, 1, 4)]
+        >>> data = dict(inputs=views, data_samples=samples)
+        >>> batch = preprocessor(data, training=True)
+        >>> batch['inputs'].shape
+        torch.Size([6, 3, 32, 32])
+        >>> [int(sample.gt_label) for sample in batch['data_samples']]
+        [7, 1, 4, 7, 1, 4]
     """
 
     def __init__(

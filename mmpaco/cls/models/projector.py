@@ -32,6 +32,16 @@ class Projector(BaseModule):
 
     Raises:
         ValueError: If there is no layer.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.registry import MODELS
+        >>> cfg = dict(num_layers=2, norm_cfg=dict(type='BN1d'))
+        >>> projector = MODELS.build(
+        ...     dict(type='mmpaco.Projector', in_channels=64, **cfg))
+        >>> rows = projector(torch.randn(8, 64))
+        >>> rows.shape, round(rows[0].norm().item(), 4)
+        (torch.Size([8, 128]), 1.0)
     """
 
     def __init__(

@@ -19,6 +19,15 @@ class ResNet200(ResNet):
 
     Raises:
         KeyError: If the depth is not 200.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.registry import MODELS
+        >>> net = MODELS.build(dict(type='mmpaco.ResNet200'))
+        >>> net(torch.randn(1, 3, 64, 64))[0].shape
+        torch.Size([1, 2048, 2, 2])
+        >>> f'{sum(x.numel() for x in net.parameters()) / 1e6:.1f}M'
+        '62.6M'
     """
 
     arch_settings = {200: (Bottleneck, (3, 24, 36, 3))}
@@ -47,6 +56,13 @@ class FrozenConvResNet(ResNet):
 
     Raises:
         ValueError: If the last stage has not so many blocks.
+
+    Example:
+        >>> from mmpaco.registry import MODELS
+        >>> net = MODELS.build(dict(type='mmpaco.FrozenConvResNet', depth=18))
+        >>> weights = net.named_parameters()
+        >>> [x for x, w in weights if w.dim() == 4 and w.requires_grad]
+        ['layer4.1.conv1.weight', 'layer4.1.conv2.weight']
     """
 
     def __init__(
