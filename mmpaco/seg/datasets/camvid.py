@@ -21,6 +21,21 @@ class CamVidDataset(BaseSegDataset):
         img_suffix (str): Suffix of the images. Defaults to '.jpg'.
         seg_map_suffix (str): Suffix of the masks. Defaults to '.png'.
         **kwargs: Passed to ``BaseSegDataset``.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from mmpaco.registry import DATASETS
+        >>> root = Path(tempfile.mkdtemp())
+        >>> Image.new('RGB', (48, 36)).save(root / 'street.jpg')
+        >>> Image.new('L', (48, 36), color=3).save(root / 'street.png')
+        >>> dataset = DATASETS.build(dict(
+        ...     type='mmpaco.CamVidDataset', data_root=str(root),
+        ...     pipeline=[dict(type='mmseg.LoadAnnotations')]))
+        >>> mask = dataset[0]['gt_seg_map']
+        >>> mask.shape, dataset.metainfo['classes'][mask[0, 0]]
+        ((36, 48), 'road')
     """
 
     METAINFO = dict(

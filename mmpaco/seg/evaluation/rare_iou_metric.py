@@ -26,6 +26,20 @@ class RareIoUMetric(IoUMetric):
 
     Raises:
         ValueError: If ``num_rare`` is not from 1 to the number of classes.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.registry import METRICS
+        >>> cfg = dict(type='mmpaco.RareIoUMetric', num_rare=1)
+        >>> metric = METRICS.build(dict(cfg, class_counts=[900, 90, 10]))
+        >>> metric.dataset_meta = dict(classes=('road', 'car', 'sign'))
+        >>> label = dict(data=torch.tensor([[0, 0, 1, 2]]))
+        >>> predicted = dict(data=torch.tensor([[0, 0, 2, 2]]))
+        >>> sample = dict(gt_sem_seg=label, pred_sem_seg=predicted)
+        >>> metric.process({}, [sample])
+        >>> scores = metric.evaluate(size=1)  # logs a table, too
+        >>> scores['rare_mIoU'], scores['IoU_classwise']
+        (50.0, [100.0, 0.0, 50.0])
     """
 
     def __init__(
