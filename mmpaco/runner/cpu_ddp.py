@@ -25,6 +25,19 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
         broadcast_buffers (bool): As in ``DistributedDataParallel``. Defaults
             to False, the value mmengine's runner uses.
         **kwargs (Any): Passed to ``MMDistributedDataParallel``.
+
+    Example:
+        >>> import tempfile
+        >>> from torch import distributed, nn
+        >>> from mmpaco.registry import MODEL_WRAPPERS
+        >>> file = 'file://' + tempfile.mkdtemp() + '/ranks'
+        >>> distributed.init_process_group('gloo', file, rank=0, world_size=1)
+        >>> net = nn.Sequential(nn.Conv2d(3, 8, 1), nn.SyncBatchNorm(8))
+        >>> model = MODEL_WRAPPERS.build(
+        ...     dict(type='mmpaco.CPUDistributedDataParallel', module=net))
+        >>> isinstance(model.module[1], nn.SyncBatchNorm)
+        False
+        >>> distributed.destroy_process_group()
     """
 
     def __init__(

@@ -46,6 +46,20 @@ class WholeCheckpointHook(Hook):
     it changes nothing.
 
     It also lets no checkpoint be written whose weights are not finite.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from torch import nn
+        >>> from mmpaco.registry import HOOKS
+        >>> hook = HOOKS.build(dict(type='mmpaco.WholeCheckpointHook'))
+        >>> net = nn.Linear(4, 2)
+        >>> _ = nn.init.constant_(net.bias, float('nan'))
+        >>> checkpoint = dict(state_dict=net.state_dict(), meta=dict(iter=7))
+        >>> hook.before_save_checkpoint(SimpleNamespace(model=net), checkpoint)
+        Traceback (most recent call last):
+            ...
+        RuntimeError: no checkpoint is written after iteration 7: 1 weights are
+        not finite, such as bias. Lower the learning rate ...
     """
 
     def before_run(self, runner: Runner) -> None:
