@@ -28,6 +28,17 @@ class ContrastBatch(NamedTuple):
         extra_features (Tensor): Contrasts that are no anchors, (M, D).
         extra_labels (Tensor): Their classes, int64 of shape (M, ).
         class_counts (Tensor, optional): Training images per class, (C, ).
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.losses import ContrastBatch
+        >>> anchors, labels = torch.eye(2), torch.tensor([0, 1])
+        >>> batch = ContrastBatch(
+        ...     anchors, labels, torch.zeros(2, 2), anchors[:0], labels[:0],
+        ...     class_counts=torch.tensor([3, 1]),
+        ... )
+        >>> batch.balanced_logits().softmax(1)[0]
+        tensor([0.7500, 0.2500])
     """
 
     features: Tensor

@@ -79,6 +79,21 @@ class GPaCoHead(LinearClsHead):
         ValueError: If ``queue_length`` is negative, ``num_views`` is not
             positive, or ``cal_acc`` asks for the accuracy of a classifier
             that is not trained.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.cls.models import GPaCoHead
+        >>> from mmpretrain.structures import DataSample
+        >>> head = GPaCoHead(num_classes=3, in_channels=16, queue_length=64)
+        >>> head.prior.set_class_counts([50, 10, 2])
+        >>> samples = [DataSample().set_gt_label(i) for i in (0, 2)]
+        >>> feats = (torch.randn(4, 16),)
+        >>> losses = head.loss(feats, 2 * samples)
+        >>> list(losses)
+        ['loss']
+        >>> head.queue.append(*head.queue.take_staged())
+        >>> len(head.queue.contents()[0])
+        2
     """
 
     def __init__(

@@ -57,6 +57,33 @@ class PaCoClassifier(ImageClassifier):
         TypeError: If the head is not a ``mmpaco.GPaCoHead``.
         ValueError: If the momentum is outside of (0, 1), or is given for a
             head that has not two views.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.registry import MODELS
+        >>> from mmpretrain.structures import DataSample
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmpaco.PaCoClassifier',
+        ...         momentum=0.999,
+        ...         backbone=dict(type='mmpretrain.ResNet', depth=18),
+        ...         neck=dict(type='mmpretrain.GlobalAveragePooling'),
+        ...         head=dict(
+        ...             type='mmpaco.GPaCoHead',
+        ...             num_classes=3,
+        ...             in_channels=512,
+        ...             queue_length=64,
+        ...         ),
+        ...     )
+        ... )
+        >>> model.head.prior.set_class_counts([50, 10, 2])
+        >>> views = torch.randn(4, 3, 32, 32)
+        >>> samples = 2 * [DataSample().set_gt_label(i) for i in (0, 2)]
+        >>> model(views, samples, mode='loss')['loss'].backward()
+        >>> model.head.queue.append(*model.head.queue.take_staged())
+        >>> model.end_iteration()
+        >>> int(model.momentum_encoder.steps)
+        2
     """
 
     def __init__(

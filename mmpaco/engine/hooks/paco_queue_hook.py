@@ -43,6 +43,13 @@ class PaCoQueueHook(Hook):
         reset_queue (bool): Whether to leave the queue of a checkpoint out,
             and start with an empty one: for a resumed run whose queue has
             another length on purpose. Defaults to False.
+
+    Example:
+        >>> from mmpaco.engine.hooks import PaCoQueueHook
+        >>> from mmpaco.registry import HOOKS
+        >>> hook = HOOKS.build(dict(type='mmpaco.PaCoQueueHook'))
+        >>> isinstance(hook, PaCoQueueHook), hook.reset_queue
+        (True, False)
     """
 
     # Before an EMAHook looks at a checkpoint.
