@@ -8,13 +8,7 @@ _base_ = [
 ]
 
 model = dict(
-    head=dict(
-        loss=dict(
-            _delete_=True,
-            type='mmpaco.BalancedSoftmaxLoss',
-            num_classes=1000,
-        )
-    )
+    head=dict(loss=dict(type='mmpaco.BalancedSoftmaxLoss', num_classes=1000))
 )
 train_dataloader = dict(
     dataset=dict(

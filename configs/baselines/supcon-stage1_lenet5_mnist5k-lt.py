@@ -10,9 +10,5 @@ model = dict(
 custom_hooks = [dict(type='mmpaco.PaCoQueueHook')]
 
 # So there is nothing to validate or test.
-val_cfg = None
-val_dataloader = None
-val_evaluator = None
-test_cfg = None
-test_dataloader = None
-test_evaluator = None
+val_dataloader = val_evaluator = val_cfg = None
+test_dataloader = test_evaluator = test_cfg = None

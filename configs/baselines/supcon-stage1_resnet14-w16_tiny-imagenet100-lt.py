@@ -15,9 +15,5 @@ custom_hooks = [
 ]
 
 # The classifier is trained in the second stage: here is nothing to test.
-val_cfg = None
-val_dataloader = None
-val_evaluator = None
-test_cfg = None
-test_dataloader = None
-test_evaluator = None
+val_dataloader = val_evaluator = val_cfg = None
+test_dataloader = test_evaluator = test_cfg = None

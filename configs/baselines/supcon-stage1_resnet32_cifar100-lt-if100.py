@@ -9,9 +9,5 @@ model = dict(
 custom_hooks = [dict(type='mmpaco.PaCoQueueHook')]
 
 # A classifier that is not trained has nothing to choose by and to test.
-val_dataloader = None
-val_evaluator = None
-val_cfg = None
-test_dataloader = None
-test_evaluator = None
-test_cfg = None
+val_dataloader = val_evaluator = val_cfg = None
+test_dataloader = test_evaluator = test_cfg = None

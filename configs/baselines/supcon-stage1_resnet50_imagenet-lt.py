@@ -5,34 +5,16 @@ _base_ = [
     '../_base_/models/resnet50.py',
     '../_base_/datasets/imagenet-lt.py',
     '../_base_/schedules/sgd_400e.py',
-    '../_base_/pipelines/sim_224.py',
+    '../_base_/methods/paco.py',
+    '../_base_/pipelines/two_views/sim_sim.py',
 ]
 
-data_preprocessor = dict(type='mmpaco.MultiViewDataPreprocessor')
-model = dict(
-    type='mmpaco.PaCoClassifier',
-    momentum=0.999,
-    head=dict(
-        type='mmpaco.GPaCoHead',
-        loss=dict(_delete_=True, type='mmpaco.SupConLoss', temperature=0.2),
-        projector=dict(num_layers=2, norm_cfg=dict(type='BN1d')),
-    ),
-)
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='MultiView', num_views=2, transforms=[_base_.sim]),
-            dict(type='PackInputs'),
-        ]
-    )
-)
+data_preprocessor = _base_.method.data_preprocessor
+model = _base_.method.model
+model.head.loss = dict(type='mmpaco.SupConLoss', temperature=0.2)
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 custom_hooks = [dict(type='mmpaco.PaCoQueueHook')]
 
 # A classifier that is not trained has nothing to choose by and to test.
-val_dataloader = None
-val_evaluator = None
-val_cfg = None
-test_dataloader = None
-test_evaluator = None
-test_cfg = None
+val_dataloader = val_evaluator = val_cfg = None
+test_dataloader = test_evaluator = test_cfg = None

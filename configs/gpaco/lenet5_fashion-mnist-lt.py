@@ -1,6 +1,9 @@
-_base_ = '../baselines/cross-entropy_lenet5_fashion-mnist-lt.py'
+_base_ = [
+    '../baselines/cross-entropy_lenet5_fashion-mnist-lt.py',
+    '../_base_/methods/gpaco.py',
+]
 
-data_preprocessor = dict(type='mmpaco.MultiViewDataPreprocessor')
+data_preprocessor = _base_.method.data_preprocessor
 model = dict(
     head=dict(
         type='mmpaco.GPaCoHead',
@@ -17,15 +20,9 @@ train_dataloader = dict(
     dataset=dict(
         dataset=dict(
             pipeline=[
-                dict(
-                    type='MultiView', num_views=2, transforms=[{{_base_.view}}]
-                ),
+                dict(type='MultiView', num_views=2, transforms=[_base_.view]),
                 dict(type='PackInputs'),
             ]
         )
     )
 )
-custom_hooks = [
-    dict(type='mmpaco.ClassPriorHook'),
-    dict(type='mmpaco.PaCoQueueHook'),
-]

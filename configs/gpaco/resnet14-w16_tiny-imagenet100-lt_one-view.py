@@ -6,7 +6,7 @@ train_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type='LoadImageFromFile'),
-            dict(type='Compose', transforms={{_base_.view}}),
+            dict(type='Compose', transforms=_base_.view),
             dict(type='PackInputs'),
         ]
     )

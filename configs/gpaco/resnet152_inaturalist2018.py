@@ -1,41 +1,5 @@
-_base_ = [
-    '../_base_/runtime_last.py',
-    '../_base_/models/resnet152.py',
-    '../_base_/datasets/inaturalist2018.py',
-    '../_base_/schedules/sgd_400e.py',
-    '../_base_/pipelines/randaug_n2-m10_224.py',
-    '../_base_/pipelines/sim_224.py',
-]
+_base_ = './resnet50_inaturalist2018.py'
 
-data_preprocessor = dict(type='mmpaco.MultiViewDataPreprocessor')
-model = dict(
-    type='mmpaco.PaCoClassifier',
-    head=dict(
-        type='mmpaco.GPaCoHead',
-        num_classes=8142,
-        loss=dict(
-            _delete_=True,
-            type='mmpaco.PaCoLoss',
-            alpha=0.05,
-            temperature=0.2,
-        ),
-    ),
-)
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(
-                type='MultiView',
-                num_views=[1, 1],
-                transforms=[_base_.randaug, _base_.sim],
-            ),
-            dict(type='PackInputs'),
-        ]
-    )
-)
-custom_hooks = [
-    dict(type='mmpaco.ClassPriorHook'),
-    dict(type='mmpaco.PaCoQueueHook'),
-]
-optim_wrapper = dict(optimizer=dict(lr=0.04, weight_decay=1e-4))
+model = dict(backbone=dict(depth=152))
+# 4 GPUs x 32 images.
+train_dataloader = dict(batch_size=32)

@@ -3,43 +3,18 @@ _base_ = [
     '../_base_/models/resnet50.py',
     '../_base_/datasets/inaturalist2018.py',
     '../_base_/schedules/sgd_400e.py',
-    '../_base_/pipelines/randaug_n2-m10_224.py',
-    '../_base_/pipelines/sim_224.py',
+    '../_base_/methods/gpaco.py',
+    '../_base_/pipelines/two_views/randaug_n2-m10_sim.py',
 ]
 
-data_preprocessor = dict(type='mmpaco.MultiViewDataPreprocessor')
-model = dict(
-    type='mmpaco.PaCoClassifier',
-    head=dict(
-        type='mmpaco.GPaCoHead',
-        num_classes=8142,
-        loss=dict(
-            _delete_=True,
-            type='mmpaco.PaCoLoss',
-            alpha=0.05,
-            temperature=0.2,
-        ),
-    ),
-)
+data_preprocessor = _base_.method.data_preprocessor
+model = _base_.method.model
+model.head.num_classes = 8142
 train_dataloader = dict(
     # 8 GPUs x 16 images.
     batch_size=16,
     # As released and as in Table 6. The supplement lists the same figure under
     # those without RandAugment.
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(
-                type='MultiView',
-                num_views=[1, 1],
-                transforms=[_base_.randaug, _base_.sim],
-            ),
-            dict(type='PackInputs'),
-        ]
-    ),
+    dataset=dict(pipeline=_base_.train_pipeline),
 )
-custom_hooks = [
-    dict(type='mmpaco.ClassPriorHook'),
-    dict(type='mmpaco.PaCoQueueHook'),
-]
 optim_wrapper = dict(optimizer=dict(lr=0.04, weight_decay=1e-4))

@@ -3,40 +3,15 @@ _base_ = [
     '../_base_/models/resnet200.py',
     '../_base_/datasets/imagenet.py',
     '../_base_/schedules/sgd_400e.py',
-    '../_base_/pipelines/randaug-stack_n3-m12_224.py',
-    '../_base_/pipelines/sim_224.py',
+    '../_base_/methods/paco.py',
+    '../_base_/pipelines/two_views/randaug-stack_n3-m12_sim.py',
 ]
 
-data_preprocessor = dict(type='mmpaco.MultiViewDataPreprocessor')
-model = dict(
-    type='mmpaco.PaCoClassifier',
-    momentum=0.999,
-    head=dict(
-        type='mmpaco.GPaCoHead',
-        loss=dict(
-            _delete_=True,
-            type='mmpaco.PaCoLoss',
-            alpha=0.05,
-            temperature=0.2,
-        ),
-        projector=dict(num_layers=2, norm_cfg=dict(type='BN1d')),
-        class_prior=False,
-    ),
-)
-train_dataloader = dict(
-    # Magnitude 12 as released, which is clipped to 10.
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(
-                type='MultiView',
-                num_views=[1, 1],
-                transforms=[_base_.randaug_stack, _base_.sim],
-            ),
-            dict(type='PackInputs'),
-        ]
-    )
-)
+data_preprocessor = _base_.method.data_preprocessor
+model = _base_.method.model
+model.head.class_prior = False
+# Magnitude 12 as released, which is clipped to 10.
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 custom_hooks = [dict(type='mmpaco.PaCoQueueHook')]
 # Half precision, as released. It needs a GPU: on a CPU give
 # --cfg-options optim_wrapper.type=OptimWrapper

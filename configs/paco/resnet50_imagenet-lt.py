@@ -3,39 +3,10 @@ _base_ = [
     '../_base_/models/resnet50.py',
     '../_base_/datasets/imagenet-lt.py',
     '../_base_/schedules/sgd_400e.py',
-    '../_base_/pipelines/randaug_n2-m10_224.py',
-    '../_base_/pipelines/sim_224.py',
+    '../_base_/methods/paco.py',
+    '../_base_/pipelines/two_views/randaug_n2-m10_sim.py',
 ]
 
-data_preprocessor = dict(type='mmpaco.MultiViewDataPreprocessor')
-model = dict(
-    type='mmpaco.PaCoClassifier',
-    momentum=0.999,
-    head=dict(
-        type='mmpaco.GPaCoHead',
-        loss=dict(
-            _delete_=True,
-            type='mmpaco.PaCoLoss',
-            alpha=0.05,
-            temperature=0.2,
-        ),
-        projector=dict(num_layers=2, norm_cfg=dict(type='BN1d')),
-    ),
-)
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(
-                type='MultiView',
-                num_views=[1, 1],
-                transforms=[_base_.randaug, _base_.sim],
-            ),
-            dict(type='PackInputs'),
-        ]
-    )
-)
-custom_hooks = [
-    dict(type='mmpaco.ClassPriorHook'),
-    dict(type='mmpaco.PaCoQueueHook'),
-]
+data_preprocessor = _base_.method.data_preprocessor
+model = _base_.method.model
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))

@@ -3,41 +3,13 @@ _base_ = [
     '../_base_/models/resnext50-32x4d.py',
     '../_base_/datasets/imagenet-lt.py',
     '../_base_/schedules/sgd_400e.py',
-    '../_base_/pipelines/randaug-stack_n2-m10_224.py',
-    '../_base_/pipelines/sim_224.py',
+    '../_base_/methods/paco.py',
+    '../_base_/pipelines/two_views/randaug-stack_n2-m10_sim.py',
 ]
 
-data_preprocessor = dict(type='mmpaco.MultiViewDataPreprocessor')
-model = dict(
-    type='mmpaco.PaCoClassifier',
-    momentum=0.999,
-    head=dict(
-        type='mmpaco.GPaCoHead',
-        loss=dict(
-            _delete_=True,
-            type='mmpaco.PaCoLoss',
-            alpha=0.05,
-            # 0.2 in the paper.
-            temperature=0.07,
-        ),
-        projector=dict(num_layers=2, norm_cfg=dict(type='BN1d')),
-    ),
-)
-train_dataloader = dict(
-    # Stacked RandAugment in view 1 as released; RandAugment in the paper.
-    dataset=dict(
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(
-                type='MultiView',
-                num_views=[1, 1],
-                transforms=[_base_.randaug_stack, _base_.sim],
-            ),
-            dict(type='PackInputs'),
-        ]
-    )
-)
-custom_hooks = [
-    dict(type='mmpaco.ClassPriorHook'),
-    dict(type='mmpaco.PaCoQueueHook'),
-]
+data_preprocessor = _base_.method.data_preprocessor
+model = _base_.method.model
+# 0.2 in the paper.
+model.head.loss.temperature = 0.07
+# Stacked RandAugment in view 1 as released; RandAugment in the paper.
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))

@@ -7,6 +7,6 @@ model = dict(
         type='LinearClsHead',
         num_classes=1000,
         in_channels=2048,
-        loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
+        loss=dict(type='CrossEntropyLoss'),
     ),
 )

@@ -1,0 +1,7 @@
+_base_ = '../sim_224.py'
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='MultiView', num_views=2, transforms=[_base_.sim]),
+    dict(type='PackInputs'),
+]
