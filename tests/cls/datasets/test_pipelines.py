@@ -246,8 +246,8 @@ train_pipeline = [
         type='MultiView',
         num_views=[1, 1],
         transforms=[
-            {{{{_base_.{VARIABLES[first]}}}}},
-            {{{{_base_.{VARIABLES[second]}}}}},
+            _base_.{VARIABLES[first]},
+            _base_.{VARIABLES[second]},
         ],
     ),
     dict(type='PackInputs'),

@@ -1,0 +1,49 @@
+"""How configs are written."""
+
+import re
+
+import pytest
+from mmengine.config import Config
+from support.paths import CONFIGS, DOCS
+
+METHODS = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.parts
+)
+
+
+def read(name):
+    return (CONFIGS / name).read_text(encoding='utf-8')
+
+
+def settings(text):
+    """Lines that are neither empty, a comment nor closing brackets."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if not re.fullmatch(r'#.*|[])},]*', line)]
+
+
+def test_lines_of_settings():
+    text = '# Why.\nx = dict(\n    y=[1],  # Too.\n    z=[\n    ],\n)\n\n'
+    assert settings(text) == ['x = dict(', 'y=[1],  # Too.', 'z=[']
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_a_config_of_a_method_fits_into_twenty_lines(name):
+    lines = settings(read(name))
+    assert len(lines) <= 20, (
+        f'{name} has {len(lines)} lines of settings; put what other configs '
+        'have, too, into a base'
+    )
+
+
+def test_another_network_takes_a_method_as_the_docs_say(tmp_path):
+    text = (DOCS / 'networks.md').read_text(encoding='utf-8')
+    example = re.search('```python\n(_base_.*?)```', text, re.DOTALL)[1]
+    path = tmp_path / 'config.py'
+    base = (CONFIGS / '_base_').as_posix()
+    path.write_text(example.replace('../_base_', base))
+    made = Config.fromfile(path).to_dict()
+    expected = Config.fromfile(CONFIGS / 'gpaco/resnet50_imagenet-lt.py')
+    expected.model.backbone.depth = 101
+    assert made == expected.to_dict()
