@@ -37,6 +37,15 @@ def test_a_config_of_a_method_fits_into_twenty_lines(name):
     )
 
 
+def test_a_base_is_referred_to_as_a_name():
+    # A name can be unpacked, indexed and changed, mmengine's {{_base_.x}}
+    # none of it.
+    braces = re.compile(r'\{\{\s*_base_')
+    paths = [*CONFIGS.rglob('*.py'), *DOCS.glob('*.md')]
+    found = [p.name for p in paths if braces.search(p.read_text('utf-8'))]
+    assert not found, f'{found}: write _base_.x for {{{{_base_.x}}}}'
+
+
 def test_another_network_takes_a_method_as_the_docs_say(tmp_path):
     text = (DOCS / 'networks.md').read_text(encoding='utf-8')
     example = re.search('```python\n(_base_.*?)```', text, re.DOTALL)[1]
