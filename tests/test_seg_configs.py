@@ -4,6 +4,7 @@ Their settings are the papers', they build at full size, and the stock tools
 of mmseg run them, made small, on images in the layout of each data set.
 """
 
+import copy
 import functools
 import json
 import re
@@ -183,25 +184,66 @@ def test_learning_rate_over_the_whole_training(data):
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_gpaco_adds_one_head_to_its_baseline(name):
+def test_gpaco_is_its_baseline_with_another_type(name):
     base, gpaco = load('baselines', name), load('gpaco', name)
-    channels, alpha = GPACO[name]
-    assert gpaco.model.type == 'mmpaco.GPaCoEncoderDecoder'
-    stock, added = gpaco.model.auxiliary_head
-    assert stock == base.model.auxiliary_head
-    assert added.to_dict() == dict(
-        type='mmpaco.GPaCoAuxHead',
-        in_channels=channels,
-        num_classes=base.model.decode_head.num_classes,
-        num_samples=8192,
-        norm_cfg=base.model.decode_head.norm_cfg.to_dict(),
-        loss_decode=dict(
-            type='mmpaco.PaCoLoss', alpha=alpha, temperature=0.07
-        ),
-    )
-    gpaco.model.type = base.model.type
-    gpaco.model.auxiliary_head = stock
+    assert gpaco.model.pop('type') == 'mmpaco.GPaCoEncoderDecoder'
+    assert base.model.pop('type') == 'EncoderDecoder'
+    gpaco.model.pop('gpaco', None)
     assert gpaco.to_dict() == base.to_dict()
+
+
+def explicit(model, channels, alpha):
+    """The head in the list of auxiliary heads, with all its arguments."""
+    model = copy.deepcopy(model)
+    gpaco = model.pop('gpaco', {})
+    model.auxiliary_head = [
+        model.auxiliary_head,
+        dict(
+            type='mmpaco.GPaCoAuxHead',
+            in_channels=channels,
+            num_classes=model.decode_head.num_classes,
+            num_samples=gpaco.get('num_samples', 8192),
+            norm_cfg=model.decode_head.norm_cfg,
+            loss_decode=dict(
+                type='mmpaco.PaCoLoss', alpha=alpha, temperature=0.07
+            ),
+        ),
+    ]
+    return model
+
+
+def explicit_name(name):
+    """The name that a weight of a made head has beside an explicit one."""
+    if name.startswith('auxiliary_head.'):
+        return name.replace('auxiliary_head.', 'auxiliary_head.0.', 1)
+    return name.replace('gpaco_head.', 'auxiliary_head.1.')
+
+
+@pytest.mark.parametrize(
+    'name', ('upernet_swin-t_ade20k', 'deeplabv3plus_r50_cityscapes')
+)
+def test_the_head_that_is_made_trains_as_the_explicit_one(name, tmp_path):
+    cfg = small_config('gpaco', name, tmp_path).model
+    made = MODELS.build(copy.deepcopy(cfg))
+    other = MODELS.build(explicit(cfg, 16, GPACO[name][1]))
+    other.load_state_dict(
+        {explicit_name(k): v for k, v in made.state_dict().items()}
+    )
+    data = samples(cfg.decode_head.num_classes, (64, 64))
+    images, results = torch.randn(2, 3, 64, 64), []
+    for model in (made, other):
+        model = revert_sync_batchnorm(model)
+        torch.manual_seed(0)
+        losses = model.loss(images, data)
+        model.parse_losses(losses)[0].backward()
+        gradients = {k: p.grad for k, p in model.named_parameters()}
+        results.append((list(losses.values()), gradients))
+    (found, gradients), (expected, others) = results
+    for one, two in zip(found, expected):
+        assert torch.equal(one, two)
+    assert set(map(explicit_name, gradients)) == set(others)
+    for key, gradient in gradients.items():
+        assert torch.equal(gradient, others[explicit_name(key)]), key
 
 
 BACKBONES = {
@@ -220,11 +262,18 @@ def test_models_build_at_full_size_and_differ_by_the_head_alone(name):
     gpaco = MODELS.build(load('gpaco', name).model)
     shapes = {k: v.shape for k, v in base.state_dict().items()}
     ours = {
-        k.replace('auxiliary_head.0.', 'auxiliary_head.'): v.shape
+        k: v.shape
         for k, v in gpaco.state_dict().items()
-        if not k.startswith('auxiliary_head.1.')
+        if not k.startswith('gpaco_head.')
     }
     assert ours == shapes
+    channels, alpha = GPACO[name]
+    head = gpaco.gpaco_head
+    cfg = load('gpaco', name).model
+    other = MODELS.build(explicit(cfg, channels, alpha).auxiliary_head[1])
+    assert repr(head) == repr(other)
+    assert head.num_samples == other.num_samples == 8192
+    assert head.loss_decode.ignore_index == other.loss_decode.ignore_index
 
     backbone = name.split('_')[1]
     expected = BACKBONES[backbone]
@@ -373,10 +422,10 @@ def test_stock_tools_train_resume_and_test(
         terms = {k for k in line if re.search(r'\.loss', k)}
         if kind == 'gpaco':
             assert terms == {
-                *('decode.loss_ce', 'aux_0.loss_ce'),
-                'aux_1.loss_gpaco',
+                *('decode.loss_ce', 'aux.loss_ce'),
+                'gpaco.loss_gpaco',
             }
-            assert line['aux_1.loss_gpaco'] > 0
+            assert line['gpaco.loss_gpaco'] > 0
         else:
             assert terms == {'decode.loss_ce', 'aux.loss_ce'}
         assert np.isclose(line['loss'], sum(line[k] for k in terms))
@@ -400,7 +449,7 @@ def test_stock_tools_train_resume_and_test(
 
 
 def check_stripped(name, checkpoint, root, tmp_path):
-    """Without its auxiliary heads the checkpoint is the baseline's."""
+    """Without the heads that only train the checkpoint is the baseline's."""
     ours, baseline = (
         small_config(kind, name, root) for kind in ('gpaco', 'baselines')
     )
@@ -409,7 +458,7 @@ def check_stripped(name, checkpoint, root, tmp_path):
     state_dict = {
         key: value
         for key, value in content['state_dict'].items()
-        if not key.startswith('auxiliary_head.')
+        if not key.startswith(('auxiliary_head.', 'gpaco_head.'))
     }
     MODELS.build(baseline.model).load_state_dict(state_dict, strict=True)
     stripped, config = tmp_path / 'stripped.pth', tmp_path / 'baseline.py'
@@ -466,13 +515,14 @@ def test_a_missing_annotation_is_told_with_its_file(data, tmp_path):
 
 GUIDE = DOCS / 'segmentation.md'
 USERS = {
-    'pspnet/pspnet_r50-d8_4xb4-80k_ade20k-512x512': 'one',
-    'upernet/upernet_r50_4xb4-80k_ade20k-512x512': 'one',
+    'pspnet/pspnet_r50-d8_4xb4-80k_ade20k-512x512': 'type',
+    'upernet/upernet_r50_4xb4-80k_ade20k-512x512': 'type',
     # Its training output is a tuple.
-    'danet/danet_r50-d8_4xb4-80k_ade20k-512x512': 'one',
-    'bisenetv1/bisenetv1_r18-d32_4xb4-160k_cityscapes-1024x1024': 'several',
-    'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512': 'none',
-    'hrnet/fcn_hr18s_4xb2-40k_cityscapes-512x1024': 'none',
+    'danet/danet_r50-d8_4xb4-80k_ade20k-512x512': 'type',
+    # With two auxiliary heads, and with none.
+    'bisenetv1/bisenetv1_r18-d32_4xb4-160k_cityscapes-1024x1024': 'type',
+    'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512': 'type',
+    'hrnet/fcn_hr18s_4xb2-40k_cityscapes-512x1024': 'type',
     'ocrnet/ocrnet_hr18s_4xb2-40k_cityscapes-512x1024': 'cascade',
     'knet/knet-s3_r50-d8_fcn_8xb2-adamw-80k_ade20k-512x512': 'backbone',
 }
@@ -484,10 +534,7 @@ def deltas():
         GUIDE.read_text(encoding='utf-8'),
         re.DOTALL,
     )
-    blocks = dict(found)
-    head = '_base_.model.auxiliary_head,'
-    blocks['several'] = blocks['one'].replace(head, f'*{head}')
-    return blocks
+    return dict(found)
 
 
 def test_the_guide_names_only_what_is_there():
@@ -505,14 +552,10 @@ def test_the_delta_of_the_guide_adds_gpaco_to_a_stock_config(name, tmp_path):
     delta = deltas()[USERS[name]]
     config.write_text(delta.replace("'YOUR_CONFIG.py'", repr(str(base))))
     cfg, stock_cfg = Config.fromfile(config), Config.fromfile(base)
-    heads = cfg.model.auxiliary_head
-    added = heads[-1] if isinstance(heads, list) else heads
-    assert added.type == 'mmpaco.GPaCoAuxHead'
-    theirs = stock_cfg.model.get('auxiliary_head', [])
-    if isinstance(theirs, list):
-        assert heads == [*theirs, added] or (not theirs and heads == added)
-    else:
-        assert heads == [theirs, added]
+    theirs, ours = stock_cfg.model, copy.deepcopy(cfg.model)
+    ours.pop('gpaco', None)
+    ours.type = theirs.type
+    assert ours == theirs
 
     # Small images: batch norm over one pixel alone would fail.
     cfg.model.pretrained = None
@@ -520,10 +563,10 @@ def test_the_delta_of_the_guide_adds_gpaco_to_a_stock_config(name, tmp_path):
     torch.manual_seed(0)
     model = revert_sync_batchnorm(MODELS.build(cfg.model)).train()
     images = torch.randn(2, 3, 64, 64)
-    losses = model.loss(images, samples(added.num_classes, (64, 64)))
-    (key,) = (k for k in losses if 'loss_gpaco' in k)
-    assert torch.isfinite(losses[key]) and losses[key] > 0
-    losses[key].backward()
+    losses = model.loss(images, samples(model.num_classes, (64, 64)))
+    loss = losses['gpaco.loss_gpaco']
+    assert torch.isfinite(loss) and loss > 0
+    loss.backward()
     weight = model.backbone.parameters()
     assert any(p.grad is not None and p.grad.any() for p in weight)
 

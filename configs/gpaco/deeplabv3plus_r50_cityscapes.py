@@ -1,19 +1,8 @@
 _base_ = '../baselines/deeplabv3plus_r50_cityscapes.py'
 
+# 8192 pixels of each image, as in the paper. Alpha and temperature (0.07)
+# are of the release; the paper names neither.
 model = dict(
     type='mmpaco.GPaCoEncoderDecoder',
-    auxiliary_head=[
-        {{_base_.model.auxiliary_head}},
-        dict(
-            type='mmpaco.GPaCoAuxHead',
-            in_channels=512,
-            num_classes=19,
-            num_samples=8192,
-            norm_cfg={{_base_.norm_cfg}},
-            # Of the release; the paper names neither.
-            loss_decode=dict(
-                type='mmpaco.PaCoLoss', alpha=0.03, temperature=0.07
-            ),
-        ),
-    ],
+    gpaco=dict(loss_decode=dict(alpha=0.03)),
 )

@@ -18,7 +18,7 @@ from .official_parts import Conversion
 __all__ = ['convert_checkpoint']
 
 # What a model may do without: the parts that train, and nothing else.
-_OPTIONAL = (*TRAINING_ONLY, 'auxiliary_head.')
+_OPTIONAL = (*TRAINING_ONLY, 'auxiliary_head.', 'gpaco_head.')
 # Where the weights are: of ResNets and segmentation, and of ViTs.
 _WEIGHTS = ('state_dict', 'model')
 

@@ -23,7 +23,7 @@ _SEG_BACKBONE = re.compile(
 _SEG_HEAD = re.compile(
     r'decode_head\.(conv_seg|psp_modules|bottleneck|lateral_convs|fpn_convs'
     r'|fpn_bottleneck|image_pool|aspp_modules|c1_bottleneck|sep_bottleneck)'
-    r'\..*'
+    r'\..*|auxiliary_head\.(convs|conv_seg|conv_cat)\..*'
 )
 _VIT = (
     (re.compile(r'(cls_token|pos_embed)'), r'backbone.\1'),
@@ -176,14 +176,12 @@ def _segmentation(
     for name, value in bare.items():
         if _SEG_BACKBONE.fullmatch(name) or _SEG_HEAD.fullmatch(name):
             done.move(full[name], name, value)
-        elif re.match(r'auxiliary_head\.(convs|conv_seg|conv_cat)\.', name):
-            done.move(full[name], name.replace('_head.', '_head.0.', 1), value)
         elif name.startswith('decode_head.'):
             unknown[name] = value
         else:
             rest.append(name)
     return rest + move_mlp(
-        unknown, full, done, 'auxiliary_head.1.projector', 'conv', 'bn'
+        unknown, full, done, 'gpaco_head.projector', 'conv', 'bn'
     )
 
 

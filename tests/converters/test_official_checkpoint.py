@@ -381,8 +381,8 @@ def test_a_segmentation_model_keeps_its_prediction(tmp_path, name):
     model = MODELS.build(revert_sync_bn(cfg).model).eval()
     state = {}
     for key, value in model.state_dict().items():
-        key = key.replace('auxiliary_head.1.projector.', 'decode_head.mlp.')
-        state[key.replace('auxiliary_head.0.', 'auxiliary_head.')] = value
+        key = key.replace('gpaco_head.projector.', 'decode_head.mlp.')
+        state[key] = value
     meta = {'CLASSES': ('a', 'b'), 'PALETTE': [[0, 0, 0], [1, 1, 1]]}
     source = tmp_path / 'theirs.pth'
     torch.save({'state_dict': state, 'meta': meta}, source)

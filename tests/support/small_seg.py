@@ -123,9 +123,7 @@ def small_options(kind, name, root):
 
     auxiliary = 'model.auxiliary_head'
     if kind == 'gpaco':
-        options[f'{auxiliary}.1.in_channels'] = 16
-        options[f'{auxiliary}.1.num_samples'] = 64
-        auxiliary += '.0'
+        options['model.gpaco.num_samples'] = 64
     options[f'{auxiliary}.channels'] = 8
     if 'swin' in name:
         options['model.backbone.init_cfg'] = None

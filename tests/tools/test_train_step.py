@@ -17,6 +17,7 @@ def test_it_times_two_configs_and_measures_their_memory(tmp_path):
     for name, head in (('baseline', 0), ('gpaco', 1)):
         model = small_segmentor()
         model.auxiliary_head = model.auxiliary_head[head : head + 1]
+        model.gpaco = None
         # Enough pairs of pixels to be seen in the peak of so small a model.
         if head:
             model.auxiliary_head[0].update(

@@ -5,7 +5,7 @@ https://arxiv.org/abs/2209.12400, section 4.4
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional, Union, cast
+from typing import Any, Optional, Union, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,24 +18,14 @@ from mmpaco.engine.nonfinite_guard import NonFiniteGuard
 from mmpaco.losses import ClassPrior, PaCoLoss
 from mmpaco.registry import MODELS
 
+from .decode_head_output import DecodeHeadOutput
 from .graph_check import check_graph
 from .label_maps import check_label_maps, nearest_labels
 
 _SOURCES = ('decode_head', 'backbone')
-
-
-class DecodeHeadOutput(NamedTuple):
-    """What the main head hands over to an auxiliary head.
-
-    Args:
-        feature (Tensor): Its fused feature, of shape (B, channels, h, w),
-            before dropout.
-        logits (Tensor): Its class scores, of shape (B, C, h, w), before they
-            are enlarged.
-    """
-
-    feature: Tensor
-    logits: Tensor
+_PAPERS_LOSS: dict[str, Any] = dict(
+    type='mmpaco.PaCoLoss', alpha=0.01, temperature=0.07
+)
 
 
 @MODELS.register_module()
@@ -50,12 +40,14 @@ class GPaCoAuxHead(BaseDecodeHead):
 
     With ``source='decode_head'``, the papers' setting, feature and logits
     are those of the main head; the segmentor must be
-    ``mmpaco.GPaCoEncoderDecoder``. With ``source='backbone'`` the head has a
-    3 x 3 convolution on a stage of the backbone and centers of its own, and
-    trains in the stock ``EncoderDecoder`` beside any main head.
+    ``mmpaco.GPaCoEncoderDecoder``, which makes such a head by itself. With
+    ``source='backbone'`` the head has a 3 x 3 convolution on a stage of the
+    backbone and centers of its own, and trains in the stock
+    ``EncoderDecoder`` beside any main head.
 
     The head takes no part in inference; without its weights
-    (``auxiliary_head.*``) the checkpoint is that of the stock model.
+    (``gpaco_head.*``, or ``auxiliary_head.*`` of one that the config names)
+    the checkpoint is that of the stock model.
 
     Args:
         in_channels (int | Sequence[int]): Channels of the main head's feature
@@ -69,12 +61,15 @@ class GPaCoAuxHead(BaseDecodeHead):
             all. Defaults to 8192.
         embed_channels (int): Embedding size D. Defaults to 128.
         loss_decode (dict, optional): Config of the loss, whose ignore label
-            is that of the head. Defaults to the papers' setting,
+            is that of the head; one without a type says what differs from
+            the default. Defaults to the papers' setting,
             ``dict(type='mmpaco.PaCoLoss', alpha=0.01, temperature=0.07)``.
         loss_weight (float): Factor of the loss. Defaults to 1.0.
-        class_counts (Sequence[int], optional): Pixels per class in the
-            training set, for a class prior. Defaults to None, that is none,
-            as in the papers.
+        class_prior (bool): Whether the loss is told the pixels per class in
+            the training set, which ``mmpaco.ClassPriorHook`` counts unless
+            they are given. Defaults to False, as in the papers.
+        class_counts (Sequence[int], optional): These pixels; a class prior
+            is then used in any case. Defaults to None.
         ignore_index (int, optional): The label that is ignored. Defaults to
             255.
         dropout_ratio (float): Dropout before centers of its own. Defaults
@@ -102,6 +97,7 @@ class GPaCoAuxHead(BaseDecodeHead):
         embed_channels: int = 128,
         loss_decode: Optional[dict[str, Any]] = None,
         loss_weight: float = 1.0,
+        class_prior: bool = False,
         class_counts: Optional[Sequence[int]] = None,
         ignore_index: Optional[int] = 255,
         dropout_ratio: float = 0.1,
@@ -138,9 +134,9 @@ class GPaCoAuxHead(BaseDecodeHead):
                     type='Normal', std=0.01, override=dict(name='conv_seg')
                 )
         if loss_decode is None:
-            loss_decode = dict(
-                type='mmpaco.PaCoLoss', alpha=0.01, temperature=0.07
-            )
+            loss_decode = _PAPERS_LOSS
+        elif isinstance(loss_decode, dict) and 'type' not in loss_decode:
+            loss_decode = {**_PAPERS_LOSS, **loss_decode}
         super().__init__(
             in_channels,
             channels,
@@ -178,9 +174,9 @@ class GPaCoAuxHead(BaseDecodeHead):
         )
         self.guard = NonFiniteGuard('GPaCoAuxHead', self.projector)
         self.prior = (
-            None
-            if class_counts is None
-            else ClassPrior(num_classes, class_counts)
+            ClassPrior(num_classes, class_counts)
+            if class_prior or class_counts is not None
+            else None
         )
 
     def _check_loss(self) -> None:

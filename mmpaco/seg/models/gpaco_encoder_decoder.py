@@ -1,7 +1,11 @@
-"""Segmentors that hand the main head's feature and logits over."""
+"""Segmentors that train with GPaCo beside the losses of mmseg.
 
-import contextlib
-from collections.abc import Iterator
+Generalized Parametric Contrastive Learning, Cui et al., TPAMI 2023,
+https://arxiv.org/abs/2209.12400, section 4.4
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Optional
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -15,88 +19,61 @@ from torch import Tensor, nn
 
 from mmpaco.registry import MODELS
 
-from .gpaco_aux_head import DecodeHeadOutput, GPaCoAuxHead
+from .decode_head_output import DecodeHeadOutput, record_cls_seg
+from .gpaco_aux_head import GPaCoAuxHead
 from .graph_check import check_graph
+from .head_fit import BACKBONE_INSTEAD, check_fit, make_head
 from .label_maps import check_label_maps
 
-_BACKBONE_INSTEAD = (
-    "set source='backbone' in mmpaco.GPaCoAuxHead, with in_channels and "
-    'in_index of a stage of the backbone'
-)
-
-
-class _Record:
-    """What one forward of a head showed; never kept on a module."""
-
-    def __init__(self) -> None:
-        self.output: Optional[DecodeHeadOutput] = None
-        self._dropped: Optional[tuple[Tensor, Tensor]] = None
-
-    def note_dropout(
-        self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
-    ) -> None:
-        self._dropped = inputs[0], output
-
-    def note_logits(
-        self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
-    ) -> None:
-        feature = inputs[0]
-        # Some heads use their dropout more than once: only what it made of
-        # this very feature counts.
-        if self._dropped is not None and self._dropped[1] is feature:
-            feature = self._dropped[0]
-        self.output = DecodeHeadOutput(feature, output)
-
-
-@contextlib.contextmanager
-def record_cls_seg(head: BaseDecodeHead) -> Iterator[_Record]:
-    """Note what the ``cls_seg`` of a decode head is given, and what it gives.
-
-    ``loss`` of a head calls its ``forward`` directly, past all hooks of the
-    head, but not past those of its layers.
-
-    Args:
-        head (BaseDecodeHead): A decode head that has ``conv_seg``.
-
-    Yields:
-        _Record: Holds the ``output`` of the last call, or None.
-    """
-    record = _Record()
-    with contextlib.ExitStack() as hooks:
-        if isinstance(head.dropout, nn.Module):
-            hooks.enter_context(
-                head.dropout.register_forward_hook(record.note_dropout)
-            )
-        hooks.enter_context(
-            head.conv_seg.register_forward_hook(record.note_logits)
-        )
-        yield record
+_NOTHING_DIFFERS: Mapping[str, Any] = MappingProxyType({})
 
 
 class _HandOver(BaseSegmentor):
-    """Mixin of an mmseg segmentor whose auxiliary heads ask the main head."""
+    """Mixin of an mmseg segmentor that contrasts what the main head gives."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        gpaco: Optional[Mapping[str, Any]] = _NOTHING_DIFFERS,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        for head in self._asking_heads():
-            _check_pair(self._main_head(), head)
+        self.gpaco_head: Optional[GPaCoAuxHead] = None
+        if not self._gpaco_heads():
+            if gpaco is not None:
+                self.gpaco_head = make_head(self._main_head(), gpaco)
+        elif gpaco:
+            raise ValueError(
+                'auxiliary_head has a GPaCoAuxHead, but the segmentor is to '
+                f'make one, too, by gpaco={dict(gpaco)}; leave out one of them'
+            )
+        for head in self._gpaco_heads():
+            if _asks(head):
+                check_fit(self._main_head(), head)
 
     def _main_head(self) -> BaseDecodeHead:
         """Return the head that makes the prediction, the last of a cascade."""
         heads = self.decode_head
         return heads[-1] if isinstance(heads, nn.ModuleList) else heads
 
-    def _auxiliary_heads(self) -> dict[str, BaseDecodeHead]:
-        """Return the auxiliary heads by mmseg's prefixes of their losses."""
-        if not self.with_auxiliary_head:
-            return {}
-        heads = self.auxiliary_head
-        if isinstance(heads, nn.ModuleList):
-            return {f'aux_{i}': head for i, head in enumerate(heads)}
-        return {'aux': heads}
+    def _extra_heads(self) -> dict[str, BaseDecodeHead]:
+        """Return all heads that only train, by the prefixes of their losses.
 
-    def _asking_heads(self) -> list[GPaCoAuxHead]:
-        return [h for h in self._auxiliary_heads().values() if _asks(h)]
+        Those of auxiliary heads are mmseg's.
+        """
+        heads = self.auxiliary_head if self.with_auxiliary_head else None
+        extra = {}
+        if isinstance(heads, nn.ModuleList):
+            extra = {f'aux_{i}': head for i, head in enumerate(heads)}
+        elif heads is not None:
+            extra = {'aux': heads}
+        if self.gpaco_head is not None:
+            extra['gpaco'] = self.gpaco_head
+        return extra
+
+    def _gpaco_heads(self) -> list[GPaCoAuxHead]:
+        heads = self._extra_heads().values()
+        return [head for head in heads if isinstance(head, GPaCoAuxHead)]
 
     def loss(
         self, inputs: Tensor, data_samples: SampleList
@@ -109,7 +86,8 @@ class _HandOver(BaseSegmentor):
                 maps of shape (1, H, W).
 
         Returns:
-            dict[str, Tensor]: The losses, named as by ``EncoderDecoder``.
+            dict[str, Tensor]: The losses, named as by ``EncoderDecoder``, and
+            ``gpaco.loss_gpaco`` of the head that was made.
 
         Raises:
             RuntimeError: If the main head does not end in ``cls_seg``, or
@@ -118,13 +96,13 @@ class _HandOver(BaseSegmentor):
             ValueError: If they do not fit the images or the classes.
         """
         losses: dict[str, Tensor]
-        asking_heads = self._asking_heads()
-        if not asking_heads:
+        heads = self._gpaco_heads()
+        if not heads:
             losses = super().loss(inputs, data_samples)
             return losses
         # First of all: the main head would enlarge its logits to any size of
         # labels, and stop at a bad one with an index error.
-        for head in asking_heads:
+        for head in heads:
             check_label_maps(
                 data_samples,
                 head.num_classes,
@@ -132,23 +110,13 @@ class _HandOver(BaseSegmentor):
                 inputs.shape[-2:],
             )
         features = self.extract_feat(inputs)
-        main_head = self._main_head()
-        with record_cls_seg(main_head) as record:
+        output = None
+        if any(_asks(head) for head in heads):
+            losses, output = self._main_losses(features, data_samples)
+        else:
             losses = self._decode_head_forward_train(features, data_samples)
-        if record.output is None:
-            raise RuntimeError(
-                f'{type(main_head).__name__} did not call its conv_seg: it '
-                'does not end in cls_seg, so that there are no feature and no '
-                f'logits to take from it; {_BACKBONE_INSTEAD}'
-            )
-        check_graph(
-            record.output.logits,
-            main_head.conv_seg,
-            type(main_head).__name__,
-            'conv_seg',
-        )
-        for prefix, head in self._auxiliary_heads().items():
-            head_inputs = record.output if _asks(head) else features
+        for prefix, head in self._extra_heads().items():
+            head_inputs = output if _asks(head) else features
             losses.update(
                 add_prefix(
                     head.loss(head_inputs, data_samples, self.train_cfg),
@@ -157,59 +125,71 @@ class _HandOver(BaseSegmentor):
             )
         return losses
 
+    def _main_losses(
+        self, features: list[Tensor], data_samples: SampleList
+    ) -> tuple[dict[str, Tensor], DecodeHeadOutput]:
+        """Compute the main head's losses, and note what its end was given."""
+        main = self._main_head()
+        with record_cls_seg(main) as record:
+            losses = self._decode_head_forward_train(features, data_samples)
+        if record.output is None:
+            raise RuntimeError(
+                f'{type(main).__name__} did not call its conv_seg: it does '
+                'not end in cls_seg, so that there are no feature and no '
+                f'logits to take from it; {BACKBONE_INSTEAD}'
+            )
+        check_graph(
+            record.output.logits,
+            main.conv_seg,
+            type(main).__name__,
+            'conv_seg',
+        )
+        return losses, record.output
+
 
 def _asks(head: nn.Module) -> bool:
     return isinstance(head, GPaCoAuxHead) and head.source == 'decode_head'
 
 
-def _check_pair(main: nn.Module, head: GPaCoAuxHead) -> None:
-    """Raise a ``ValueError`` for heads that do not fit each other."""
-    name = type(main).__name__
-    conv_seg = getattr(main, 'conv_seg', None)
-    if not isinstance(conv_seg, nn.Module):
-        raise ValueError(
-            f'{name} has no conv_seg: it does not end in cls_seg, so that '
-            'there are no feature and no logits to take from it; '
-            + _BACKBONE_INSTEAD
-        )
-    for key, theirs, ours in (
-        ('num_classes', main.num_classes, head.num_classes),
-        ('ignore_index', main.ignore_index, head.ignore_index),
-        ('channels', conv_seg.in_channels, head.in_channels),
-    ):
-        if theirs != ours:
-            raise ValueError(
-                f'{name}, the main head, has {key}={theirs}, but '
-                f'GPaCoAuxHead, which takes its feature and logits, has '
-                f'{"in_channels" if key == "channels" else key}={ours}; set '
-                f'{theirs} in both'
-            )
-    if main.out_channels != main.num_classes:
-        raise ValueError(
-            f'{name} has out_channels={main.out_channels}, but contrast needs '
-            f'a center for each of {main.num_classes} classes (num_classes); '
-            'leave out out_channels'
-        )
-
-
 @MODELS.register_module()
 class GPaCoEncoderDecoder(_HandOver, EncoderDecoder):
-    """``EncoderDecoder`` that lets auxiliary heads contrast the main feature.
+    """``EncoderDecoder`` that also contrasts the pixels of each image.
 
-    While the main head is trained, its feature before dropout and its
-    low-resolution logits are noted, and handed over to each
-    ``mmpaco.GPaCoAuxHead`` with ``source='decode_head'``. That works with any
-    main head that ends in ``cls_seg``. Inference is that of
-    ``EncoderDecoder``.
+    In any config of mmseg whose main head ends in ``cls_seg``, this type is
+    all that has to change: an ``mmpaco.GPaCoAuxHead`` is made that fits the
+    main head (``gpaco_head``; its loss is ``gpaco.loss_gpaco``). While the
+    main head is trained, its feature before dropout and its low-resolution
+    logits are noted and handed over. Inference is that of
+    ``EncoderDecoder``, which loads the checkpoint without ``gpaco_head.*``.
 
     Args:
-        *args: Arguments of ``EncoderDecoder``.
+        *args: Arguments of ``EncoderDecoder``. Each ``mmpaco.GPaCoAuxHead``
+            among its auxiliary heads that has ``source='decode_head'`` is
+            handed the same; then none is made.
+        gpaco (dict, optional): Arguments of ``mmpaco.GPaCoAuxHead`` that
+            differ from its defaults, which are the papers' setting, and from
+            the channels, classes, ignore label, norm and activation of the
+            main head. ``None``: no head is made. Defaults to an empty dict.
         **kwargs: Arguments of ``EncoderDecoder``.
 
     Raises:
-        ValueError: If the main head does not end in ``cls_seg``, or it and
-            an auxiliary head that asks for its feature differ in classes,
-            channels or the ignore label.
+        ValueError: If the main head does not end in ``cls_seg``, it and a
+            head that takes its feature differ in classes, channels or the
+            ignore label, or ``gpaco`` is given beside a
+            ``mmpaco.GPaCoAuxHead``.
+
+    Example:
+        >>> from mmengine import Config
+        >>> from mmengine.registry import MODELS, init_default_scope
+        >>> init_default_scope('mmseg')
+        >>> model = MODELS.build(Config(dict(model=dict(
+        ...     type='mmpaco.GPaCoEncoderDecoder',
+        ...     backbone=dict(type='ResNetV1c', depth=18),
+        ...     decode_head=dict(type='FCNHead', in_channels=512, channels=64,
+        ...                      num_classes=19),
+        ...     gpaco=dict(num_samples=4096)))).model)
+        >>> model.gpaco_head.num_classes, model.gpaco_head.channels
+        (19, 64)
     """
 
     def _init_decode_head(self, decode_head: dict[str, Any]) -> None:
@@ -230,6 +210,7 @@ class GPaCoCascadeEncoderDecoder(_HandOver, CascadeEncoderDecoder):
 
     Args:
         *args: Arguments of ``CascadeEncoderDecoder``.
+        gpaco (dict, optional): As in ``mmpaco.GPaCoEncoderDecoder``.
         **kwargs: Arguments of ``CascadeEncoderDecoder``.
 
     Raises:

@@ -197,11 +197,9 @@ def test_checkpointed_activations_change_nothing_in_the_stock_tool(
 
     def train(folder, **options):
         cfg = small_config('gpaco', name, str(tmp_path / 'data'))
-        contrast = cfg.model.auxiliary_head[1]
         if source == 'backbone':
-            cfg.model.type = 'EncoderDecoder'
-            stock = cfg.model.auxiliary_head[0]
-            contrast.update(
+            stock = cfg.model.auxiliary_head
+            cfg.model.gpaco.update(
                 source='backbone',
                 in_channels=stock.in_channels,
                 in_index=stock.in_index,
@@ -234,7 +232,7 @@ def test_checkpointed_activations_change_nothing_in_the_stock_tool(
         'checkpointed',
         **{
             'model.backbone.with_cp': True,
-            'activation_checkpointing': ['auxiliary_head.1.projector'],
+            'activation_checkpointing': ['gpaco_head.projector'],
         },
     )
     torch.testing.assert_close(checkpointed, plain, rtol=0, atol=1e-6)

@@ -94,28 +94,16 @@ STOCK = {
 }
 
 
-def gpaco_model(config, in_channels, backbone=None, size=(64, 64)):
-    """Add GPaCo to the model of a stock config, as the docs tell users."""
+def gpaco_model(config, backbone=None, size=(64, 64), **gpaco):
+    """Change the type of the model of a stock config, as users are told."""
     model = Config.fromfile(str(CONFIGS / f'{config}.py')).model
     model.pretrained = model.backbone.init_cfg = None
     model.backbone.update(backbone or {})
     if 'img_size' in model.backbone:
         model.backbone.img_size = size
-    main, is_cascade = model.decode_head, isinstance(model.decode_head, list)
-    if is_cascade:
-        main = main[-1]
-    heads = model.get('auxiliary_head') or []
-    model.auxiliary_head = [
-        *(heads if isinstance(heads, list) else [heads]),
-        dict(
-            type='mmpaco.GPaCoAuxHead',
-            in_channels=in_channels,
-            num_classes=main.get('num_classes'),
-            num_samples=50,
-            norm_cfg=main.get('norm_cfg'),
-        ),
-    ]
+    is_cascade = isinstance(model.decode_head, list)
     model.type = f'mmpaco.GPaCo{"Cascade" * is_cascade}EncoderDecoder'
+    model.gpaco = dict(gpaco, num_samples=50)
     model.data_preprocessor = None
     return model
 
@@ -129,7 +117,8 @@ def cases(table):
 
 @pytest.mark.parametrize('name, case', cases(STOCK))
 def test_head_trains_with_its_feature_and_logits(name, case, samples):
-    model = revert_sync_batchnorm(MODELS.build(gpaco_model(*case)))
+    config, channels, *changes = case
+    model = revert_sync_batchnorm(MODELS.build(gpaco_model(config, *changes)))
     is_cascade = isinstance(model.decode_head, torch.nn.ModuleList)
     main = model.decode_head[-1] if is_cascade else model.decode_head
     assert type(main).__name__ == name.split()[0]
@@ -141,7 +130,9 @@ def test_head_trains_with_its_feature_and_logits(name, case, samples):
         # PIDNet learns the edges as well.
         sample.gt_edge_map = PixelData(data=(label[None] == 0).long())
     seen = {}
-    gpaco = model.auxiliary_head[-1]
+    gpaco = model.gpaco_head
+    assert gpaco.channels == channels
+    assert gpaco.norm_cfg == main.norm_cfg
     forward = gpaco.forward
     gpaco.forward = lambda inputs: seen.update(found=inputs) or forward(inputs)
     main.conv_seg.register_forward_hook(
@@ -158,7 +149,7 @@ def test_head_trains_with_its_feature_and_logits(name, case, samples):
     torch.testing.assert_close(
         feature[kept], seen['dropped'][kept] * factor, rtol=1e-4, atol=1e-6
     )
-    key = f'aux_{len(model.auxiliary_head) - 1}.loss_gpaco'
+    key = 'gpaco.loss_gpaco'
     assert losses[key].isfinite() and losses[key].item() > 0
     inputs = [feature, *main.conv_seg.parameters(), *gpaco.parameters()]
     for gradient in torch.autograd.grad(
@@ -205,7 +196,7 @@ OTHERS = {
 @pytest.mark.parametrize('name, case', cases(OTHERS))
 def test_head_of_another_kind_is_refused_by_name(name, case, segmentor_cfg):
     model = Config.fromfile(str(CONFIGS / f'{case[0]}.py')).model
-    cfg = segmentor_cfg(decode_head=model.decode_head)
+    cfg = segmentor_cfg(decode_head=model.decode_head, auxiliary_head=None)
     if isinstance(model.decode_head, list):
         cfg.type = 'mmpaco.GPaCoCascadeEncoderDecoder'
         cfg.num_stages = len(model.decode_head)
@@ -218,15 +209,11 @@ def test_head_of_another_kind_is_refused_by_name(name, case, segmentor_cfg):
 )
 def test_what_the_refusal_proposes_works(name, samples, label_maps):
     config, in_channels = OTHERS[name]
-    cfg = gpaco_model(config, in_channels)
-    classes = 150
-    cfg.auxiliary_head[-1].update(
-        source='backbone', channels=16, num_classes=classes
-    )
-    model = revert_sync_batchnorm(MODELS.build(cfg))
-    data_samples = samples(label_maps(2, num_classes=classes))
+    gpaco = dict(source='backbone', in_channels=in_channels, channels=16)
+    model = MODELS.build(gpaco_model(config, **gpaco))
+    model = revert_sync_batchnorm(model)
+    data_samples = samples(label_maps(2, num_classes=150))
     losses = model.loss(torch.randn(2, 3, 64, 64), data_samples)
-    gpaco = model.auxiliary_head[-1]
-    losses[f'aux_{len(model.auxiliary_head) - 1}.loss_gpaco'].backward()
-    for parameter_name, parameter in gpaco.named_parameters():
+    losses['gpaco.loss_gpaco'].backward()
+    for parameter_name, parameter in model.gpaco_head.named_parameters():
         assert parameter.grad is not None, parameter_name
