@@ -55,6 +55,18 @@ collect_ignore = [
 ]
 
 
+@pytest.fixture
+def log(tmp_path):
+    """Give what was logged since the test began."""
+    from mmengine.logging import MMLogger
+
+    path = tmp_path / 'log'
+    MMLogger.get_instance(f'test-{tmp_path.name}', log_file=str(path))
+    yield path.read_text
+    # What runs later logs elsewhere.
+    MMLogger.get_instance(f'after-{tmp_path.name}')
+
+
 @pytest.fixture(scope='session')
 def run():
     """Run a command that must succeed, and give what it prints."""

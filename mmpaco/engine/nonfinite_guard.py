@@ -1,18 +1,12 @@
 """What a head does about values that are not finite."""
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import torch
 from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
-
-class _Answer(NamedTuple):
-    """Whether all was finite, on the host when the event has come."""
-
-    finite: Tensor
-    event: Optional[Any]
-    iteration: Optional[int]
+from .host_copy import HostCopy
 
 
 class NonFiniteGuard(nn.Module):
@@ -37,7 +31,8 @@ class NonFiniteGuard(nn.Module):
         self.head = head
         # Not as a module of its own: it is the head's.
         self._projector = (projector,)
-        self._pending: Optional[_Answer] = None
+        # Whether all was finite, and in which iteration.
+        self._pending: Optional[tuple[HostCopy, Optional[int]]] = None
 
     def forward(self, *tensors: Tensor) -> None:
         """Look at the tensors that the contrast is made of.
@@ -51,7 +46,8 @@ class NonFiniteGuard(nn.Module):
         """
         self.check()
         finite = torch.stack([x.detach().isfinite().all() for x in tensors])
-        self._pending = self._ask(finite.all())
+        iteration = MessageHub.get_current_instance().get_info('iter')
+        self._pending = HostCopy(finite.all()), iteration
         if finite.is_cpu:
             self.check()
             return
@@ -59,16 +55,6 @@ class NonFiniteGuard(nn.Module):
             if tensor.requires_grad:
                 tensor.register_hook(self._check_after_backward)
                 break
-
-    def _ask(self, finite: Tensor) -> _Answer:
-        iteration = MessageHub.get_current_instance().get_info('iter')
-        # Into pinned memory, where PyTorch has it.
-        answer = finite.to('cpu', non_blocking=True)
-        event = None
-        if finite.device.type != 'cpu':
-            event = getattr(torch, finite.device.type).Event()
-            event.record()
-        return _Answer(answer, event, iteration)
 
     def _check_after_backward(self, grad: Tensor) -> None:
         engine = torch.autograd.Variable._execution_engine
@@ -81,17 +67,9 @@ class NonFiniteGuard(nn.Module):
             RuntimeError: If a value of the last call was not finite.
         """
         pending, self._pending = self._pending, None
-        if pending is None:
+        if pending is None or bool(pending[0].read()):
             return
-        if pending.event is not None:
-            pending.event.synchronize()
-        if bool(pending.finite):
-            return
-        step = (
-            ''
-            if pending.iteration is None
-            else f' in iteration {pending.iteration + 1}'
-        )
+        step = '' if pending[1] is None else f' in iteration {pending[1] + 1}'
         raise RuntimeError(
             f'{self.head}: features, embeddings or scores are not finite'
             f'{step}. Lower the learning rate or clip gradients, and look at '

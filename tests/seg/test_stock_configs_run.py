@@ -71,9 +71,7 @@ def small(root):
         pytest.param(
             name,
             # Each takes some twenty seconds: one head alone, and a cascade.
-            marks=()
-            if name in ('segformer', 'ocrnet')
-            else pytest.mark.slow,
+            marks=() if name in ('segformer', 'ocrnet') else pytest.mark.slow,
         )
         for name in CASES
     ],

@@ -14,6 +14,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
+from mmpaco.engine.merged_config import DELETE_BASE, merged_config
 from mmpaco.engine.nonfinite_guard import NonFiniteGuard
 from mmpaco.losses import ClassPrior, PaCoLoss
 from mmpaco.registry import MODELS
@@ -21,6 +22,7 @@ from mmpaco.registry import MODELS
 from .decode_head_output import DecodeHeadOutput
 from .graph_check import check_graph
 from .label_maps import check_label_maps, nearest_labels
+from .pixel_strength import PixelStrength
 
 _SOURCES = ('decode_head', 'backbone')
 _PAPERS_LOSS: dict[str, Any] = dict(
@@ -137,16 +139,17 @@ class GPaCoAuxHead(BaseDecodeHead):
             loss_decode = _PAPERS_LOSS
         elif isinstance(loss_decode, dict) and 'type' not in loss_decode:
             loss_decode = {**_PAPERS_LOSS, **loss_decode}
-        super().__init__(
-            in_channels,
-            channels,
-            num_classes=num_classes,
-            loss_decode=loss_decode,
-            ignore_index=ignore_index,
-            dropout_ratio=dropout_ratio if source == 'backbone' else 0,
-            init_cfg=init_cfg,
-            **kwargs,
-        )
+        with merged_config('auxiliary_head', 'mmpaco.GPaCoAuxHead'):
+            super().__init__(
+                in_channels,
+                channels,
+                num_classes=num_classes,
+                loss_decode=loss_decode,
+                ignore_index=ignore_index,
+                dropout_ratio=dropout_ratio if source == 'backbone' else 0,
+                init_cfg=init_cfg,
+                **kwargs,
+            )
         self._check_loss()
         if self.out_channels != num_classes:
             raise ValueError(
@@ -173,6 +176,7 @@ class GPaCoAuxHead(BaseDecodeHead):
             nn.Conv2d(channels, embed_channels, kernel_size=1),
         )
         self.guard = NonFiniteGuard('GPaCoAuxHead', self.projector)
+        self._strength = PixelStrength(self.loss_decode.alpha, num_classes)
         self.prior = (
             ClassPrior(num_classes, class_counts)
             if class_prior or class_counts is not None
@@ -181,9 +185,12 @@ class GPaCoAuxHead(BaseDecodeHead):
 
     def _check_loss(self) -> None:
         if not isinstance(self.loss_decode, PaCoLoss):
+            told = DELETE_BASE.format(
+                key='auxiliary_head', type='mmpaco.GPaCoAuxHead'
+            )
             raise TypeError(
                 "GPaCoAuxHead needs loss_decode=dict(type='mmpaco.PaCoLoss', "
-                f'...), but got {type(self.loss_decode).__name__}'
+                f'...), but got {type(self.loss_decode).__name__}; {told}'
             )
         if self.loss_decode.reduction != 'mean':
             raise ValueError(
@@ -286,19 +293,20 @@ class GPaCoAuxHead(BaseDecodeHead):
         labels = self._stack_batch_gt(data_samples).squeeze(1).long()
         labels = nearest_labels(labels, embeddings.shape[-2:])
         class_counts = None if self.prior is None else self.prior()
-        losses = []
-        for rows in zip(
-            embeddings.flatten(2), labels.flatten(1), logits.flatten(2)
-        ):
-            embedding, label, scores = self._sample(*rows)
-            losses.append(
-                self.loss_decode(
-                    embedding.t(),
-                    label,
-                    scores.t(),
-                    class_counts=class_counts,
-                )
+        images = [
+            self._sample(*maps)
+            for maps in zip(
+                embeddings.flatten(2), labels.flatten(1), logits.flatten(2)
             )
+        ]
+        if self.training:
+            self._strength([label for _, label, _ in images])
+        losses = [
+            self.loss_decode(
+                embedding.t(), label, scores.t(), class_counts=class_counts
+            )
+            for embedding, label, scores in images
+        ]
         return torch.stack(losses).mean()
 
     def _sample(self, *maps: Tensor) -> tuple[Tensor, ...]:

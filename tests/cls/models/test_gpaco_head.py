@@ -277,18 +277,6 @@ def test_initialisation_leaves_the_projector_to_pytorch():
     assert first.weight.std().item() == pytest.approx(0.0289, rel=0.1)
 
 
-@pytest.fixture
-def log(tmp_path):
-    from mmengine.logging import MMLogger
-
-    MMLogger.get_instance(
-        f'test-{tmp_path.name}', log_file=str(tmp_path / 'log')
-    )
-    yield lambda: (tmp_path / 'log').read_text()
-    # What runs later logs elsewhere.
-    MMLogger.get_instance(f'after-{tmp_path.name}')
-
-
 @pytest.mark.parametrize(
     'alpha, queue_length, warned',
     ((0.05, 20, False), (0.9, 20, True), (0.001, 20, True), (0.0, 20, False)),

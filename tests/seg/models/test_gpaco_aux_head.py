@@ -6,6 +6,8 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmpaco.losses import paco_loss
@@ -410,3 +412,45 @@ print(type(head).__name__, 'mmpaco.cls' in sys.modules)
         timeout=300,
     )
     assert out.stdout.endswith('GPaCoAuxHead False\n'), out.stderr
+
+
+@pytest.mark.parametrize('alpha, warned', ((0.01, False), (2.0, True)))
+def test_contrast_strength_is_logged_once_and_warned_of(log, alpha, warned):
+    made = head(
+        loss_decode=dict(type='mmpaco.PaCoLoss', alpha=alpha, temperature=0.07)
+    )
+    labels = torch.zeros(2, 14, 18, dtype=torch.int64)
+    # A ninth of the labels, and of the positions of the feature map.
+    labels[:, :, :2] = 1
+    samples = [
+        SegDataSample(gt_sem_seg=PixelData(data=x[None])) for x in labels
+    ]
+    for _ in range(2):
+        made.loss(main_output(2), samples, None)
+    text = log()
+    assert text.count('alpha x K is') == 1
+    assert f'alpha x K is {alpha * 55:.3g} for the most frequent' in text
+    assert f'(K = 55 positives) and {alpha * 6:.3g}' in text
+    assert ('WARNING' in text) == warned
+
+
+def test_an_evaluated_head_says_nothing_of_the_contrast(log):
+    made = head().eval()
+    labels = torch.zeros(3, 1, 14, 18, dtype=torch.int64)
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=x)) for x in labels]
+    made.loss(main_output(), samples, None)
+    assert 'alpha x K' not in log()
+
+
+@pytest.mark.parametrize(
+    'rest',
+    (
+        dict(num_convs=1),
+        dict(loss_decode=dict(use_sigmoid=False)),
+        dict(loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4)),
+    ),
+)
+def test_a_head_merged_into_that_of_the_base_names_delete(rest):
+    options = {'loss_decode': dict(type='mmpaco.PaCoLoss', **PAPERS)}
+    with pytest.raises(TypeError, match=r'auxiliary_head=dict\(_delete_=True'):
+        head(**{**options, **rest})
