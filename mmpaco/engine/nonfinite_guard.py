@@ -53,7 +53,8 @@ class NonFiniteGuard(nn.Module):
             return
         for tensor in tensors:
             if tensor.requires_grad:
-                tensor.register_hook(self._check_after_backward)
+                hooked: Any = tensor
+                hooked.register_hook(self._check_after_backward)
                 break
 
     def _check_after_backward(self, grad: Tensor) -> None:

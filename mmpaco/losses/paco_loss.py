@@ -176,7 +176,7 @@ def paco_loss(
         >>> paco_loss(anchors, labels, scores, alpha=0.05, temperature=0.2)
         tensor(0.2647)
     """
-    return PaCoLoss(**parameters)(
+    loss: Tensor = PaCoLoss(**parameters)(
         features,
         labels,
         center_logits,
@@ -184,3 +184,4 @@ def paco_loss(
         extra_labels,
         class_counts,
     )
+    return loss

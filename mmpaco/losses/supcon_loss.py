@@ -97,6 +97,7 @@ def supcon_loss(
             f'num_classes must be positive, but got {num_classes}'
         )
     scores = features.new_zeros(1, 1).expand(len(features), num_classes)
-    return SupConLoss(**parameters)(
+    loss: Tensor = SupConLoss(**parameters)(
         features, labels, scores, extra_features, extra_labels
     )
+    return loss

@@ -200,11 +200,11 @@ class GPaCoHead(LinearClsHead):
             ValueError: If the batch is not made of ``num_views`` views.
         """
         anchors = self._anchors(feats, data_samples)
-        num_images = len(anchors.labels)
-        new_keys = keys
         if keys is None:
             num_images = self.check_views(data_samples)
             new_keys = anchors.embeddings[-num_images:]
+        else:
+            num_images, new_keys = len(keys), keys
         self.guard(feats[-1], anchors.logits, anchors.embeddings, new_keys)
         losses = dict(loss=self._contrast(anchors, keys))
         if self.training:
