@@ -12,5 +12,6 @@ _base_ = [
 data_preprocessor = _base_.method.data_preprocessor
 model = _base_.method.model
 model.head.queue_length = 1024
+model.head.projector = dict(init_cfg=_base_.last_layer_init)
 model.head.loss.update(alpha=0.01, temperature=0.07)
 train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))

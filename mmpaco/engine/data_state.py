@@ -34,13 +34,23 @@ def share_with_averages(runner: Runner) -> None:
         runner (Runner): The runner, whose ``EMAHook`` has made its copy.
     """
     model = unwrapped(runner.model)
-    for hook in runner.hooks:
-        averaged = getattr(hook, 'ema_model', None)
-        if not isinstance(averaged, BaseAveragedModel):
-            continue
+    for averaged in averages(runner):
         for name, module in data_states(model):
             parent, _, child = f'module.{name}'.rpartition('.')
             setattr(averaged.get_submodule(parent), child, module)
+
+
+def averages(runner: Runner) -> list[BaseAveragedModel]:
+    """Find the averaged copies of a model that hooks hold.
+
+    Args:
+        runner (Runner): The runner.
+
+    Returns:
+        list[BaseAveragedModel]: The copies.
+    """
+    found = [getattr(hook, 'ema_model', None) for hook in runner.hooks]
+    return [x for x in found if isinstance(x, BaseAveragedModel)]
 
 
 def leave_out(checkpoint: dict[str, Any], name: str, state: DataState) -> None:

@@ -10,8 +10,9 @@ from mmengine.dist import (
     get_rank,
     get_world_size,
 )
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules.batchnorm import _NormBase
 
 
 def gather_sizes(tensor: Tensor) -> list[int]:
@@ -140,3 +141,28 @@ def other_rows(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, float]:
         torch.cat([all_labels[:start], all_labels[stop:]]),
         len(sizes) * len(rows) / max(1, sum(sizes)),
     )
+
+
+def share_statistics(*models: nn.Module) -> None:
+    """Give all ranks the running statistics of batch norm of rank 0.
+
+    Args:
+        *models (nn.Module): Models of the same layers on all ranks.
+    """
+    if get_world_size() == 1:
+        return
+    statistics = [
+        buffer
+        for model in models
+        for module in model.modules()
+        if isinstance(module, _NormBase)
+        for buffer in (module.running_mean, module.running_var)
+        if buffer is not None
+    ]
+    for dtype in sorted({x.dtype for x in statistics}, key=str):
+        same = [x for x in statistics if x.dtype == dtype]
+        # In one message: a network has a hundred of them.
+        message = torch.cat([x.flatten() for x in same])
+        broadcast(message, 0)
+        for buffer, values in zip(same, message.split([*map(len, same)])):
+            buffer.copy_(values)

@@ -1,6 +1,7 @@
 """What a contrastive loss is given, and what all of them do around it."""
 
 import contextlib
+import warnings
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Optional
 
@@ -9,10 +10,15 @@ from torch import Tensor, nn
 
 from .checks import check_inputs, check_numbers
 from .class_prior import log_class_prior
-from .labels import is_counted
+from .labels import check_labels, is_counted
+from .readable import is_readable
 
 _IMPLS = ('tiled', 'dense')
 _REDUCTIONS = ('mean', 'sum', 'none')
+# Rows that were normalised in bfloat16 are that far off, at most.
+_UNIT_TOLERANCE = 0.02
+# Not empty once a process has been told of others.
+_TOLD_OF_LENGTHS: list[bool] = []
 
 
 class ContrastBatch(NamedTuple):
@@ -132,6 +138,7 @@ class ContrastiveLoss(nn.Module):
         self.ignore_index = ignore_index
         self.reduction = reduction
         self.impl = impl
+        self._is_looked_at = False
 
     @property
     def scale(self) -> float:
@@ -193,7 +200,8 @@ class ContrastiveLoss(nn.Module):
         Raises:
             TypeError: If features or scores are not floating or labels are
                 not integers.
-            ValueError: If a shape does not fit.
+            ValueError: If a shape does not fit, or a label on the host is
+                neither a class nor ignored.
         """
         check_inputs(
             features,
@@ -203,6 +211,10 @@ class ContrastiveLoss(nn.Module):
             extra_labels,
             class_counts,
         )
+        for given in (labels, extra_labels):
+            if given is not None and is_readable(given):
+                check_labels(given, center_logits.shape[1], self.ignore_index)
+        self._warn_of_lengths(features)
         dtype = torch.promote_types(
             torch.promote_types(features.dtype, center_logits.dtype),
             torch.float32,
@@ -223,6 +235,23 @@ class ContrastiveLoss(nn.Module):
                 self.dense_anchor_losses if is_dense else (self.anchor_losses)
             )
             return self._reduce(loss_of(batch), batch.labels)
+
+    def _warn_of_lengths(self, features: Tensor) -> None:
+        """Tell once of rows that are not normalised, where they are read."""
+        if self._is_looked_at or _TOLD_OF_LENGTHS or not is_readable(features):
+            return
+        self._is_looked_at = True
+        lengths = features.detach().float().norm(dim=1)
+        # Rows of zeros are what F.normalize makes of zeros.
+        is_off = ((lengths - 1).abs() > _UNIT_TOLERANCE) & (lengths > 0)
+        if is_off.any():
+            _TOLD_OF_LENGTHS.append(True)
+            warnings.warn(
+                'features should be rows of length one, but have lengths of '
+                f'{float(lengths.min()):.3g} to {float(lengths.max()):.3g}; '
+                'use torch.nn.functional.normalize(features, dim=1)',
+                stacklevel=5,
+            )
 
     def _reduce(self, loss: Tensor, labels: Tensor) -> Tensor:
         """Reduce the losses of the anchors that are not ignored."""

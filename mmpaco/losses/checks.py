@@ -7,11 +7,15 @@ from typing import Optional
 import torch
 from torch import Tensor
 
+# The least normal number of float32.
+_TINY = torch.finfo(torch.float32).tiny
+
 # What a parameter must be, and the test of it.
 _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     'alpha': ('not negative', lambda x: x >= 0),
     'temperature': ('positive', lambda x: x > 0),
-    'beta': ('positive', lambda x: x > 0),
+    # Where there are no positives, it is all that the loss is divided by.
+    'beta': (f'at least {_TINY:.1e}', lambda x: x >= _TINY),
     'gamma': ('not negative', lambda x: x >= 0),
     'base_temperature': (
         'positive, or None for the temperature',

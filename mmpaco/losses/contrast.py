@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .readable import is_readable
+
 # Similarities held at a time. Two such tiles stay in the cache of a processor;
 # a device wants larger ones, since each operation has to be launched.
 _HOST_TILE, _DEVICE_TILE = 2**19, 2**22
@@ -21,9 +23,6 @@ _HOST_TILE, _DEVICE_TILE = 2**19, 2**22
 # within the range of float32 (88).
 _MAX_SIMILARITY = 40.0
 _LOG2_E = math.log2(math.e)
-
-# torch 2.1 cannot trace the loss anyway (docs/performance.md).
-_is_compiling = getattr(torch.compiler, 'is_compiling', lambda: False)
 
 
 def contrast_logsumexp(
@@ -80,15 +79,9 @@ def _is_bounded(
     """
     longest = 1.0
     for rows in (features, extra_features):
-        if rows is not None and rows.shape[0] > 0 and _is_readable(rows):
+        if rows is not None and rows.shape[0] > 0 and is_readable(rows):
             longest = max(longest, float(rows.detach().norm(dim=1).max()))
     return longest**2 / temperature <= _MAX_SIMILARITY
-
-
-def _is_readable(tensor: Tensor) -> bool:
-    # Fake tensors, which have no values, are of a type of their own.
-    plain = type(tensor) in (Tensor, torch.nn.Parameter)
-    return plain and tensor.is_cpu and not _is_compiling()
 
 
 def _tile_shape(elements: int, num_rows: int) -> tuple[int, int]:

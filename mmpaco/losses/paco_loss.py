@@ -128,7 +128,10 @@ class PaCoLoss(ContrastiveLoss):
         if self.label_smoothing > 0:
             others = (1 - target) * self.label_smoothing / (num_classes - 1)
             target = target * (1 - self.label_smoothing) + others
-        center_part = (target * (centers - log_z[:, None])).sum(1)
+        center_part = target * (centers - log_z[:, None])
+        # A class that is masked out, by a score of minus infinity, is no
+        # target.
+        center_part = center_part.masked_fill(target == 0, 0).sum(1)
         log_p = (similarities - log_z[:, None]).masked_fill(~is_positive, 0)
         num_positives = is_positive.sum(1).to(centers.dtype)
         pulled = self.beta * center_part + self.alpha * log_p.sum(1)

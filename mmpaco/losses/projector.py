@@ -32,6 +32,16 @@ class _HiddenLayer(nn.Module):
 
     def forward(self, feats: Tensor) -> Tensor:
         feats = self.fc(feats)
+        if (
+            len(feats) == 1
+            and self.training
+            and isinstance(self.norm, nn.BatchNorm1d)
+        ):
+            raise ValueError(
+                'batch norm in the projector needs more than one row, but got '
+                'a batch of one image; set drop_last=True in '
+                'train_dataloader, or another batch_size'
+            )
         if self.norm is not None:
             feats = self.norm(feats)
         if self.act is not None:

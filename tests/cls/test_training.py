@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 from support import spoiling_neck  # noqa: F401
 
@@ -13,6 +14,18 @@ from mmpaco.engine.class_counts import count_labels
 
 GPACO = 'gpaco/lenet5_mnist5k-lt.py'
 PACO = 'paco/lenet5_mnist5k-lt.py'
+
+
+class InterruptHook(Hook):
+    """Is the user who stops iteration 3, before its keys are collected."""
+
+    def __init__(self):
+        self.is_done = False
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        if batch_idx == 2 and not self.is_done:
+            self.is_done = True
+            raise KeyboardInterrupt
 
 
 def train(cfg):
@@ -253,3 +266,18 @@ def test_a_foreign_attribute_of_the_name_num_views_is_no_matter(mnist_config):
     runner.model.backbone.num_views = 7
     runner.train()
     assert runner.epoch == 1
+
+
+@pytest.mark.parametrize('config', (GPACO, PACO))
+def test_a_training_that_was_interrupted_can_be_begun_again(
+    mnist_config, config
+):
+    """In one process, as in a notebook: the hook is there."""
+    cfg = mnist_config(config)
+    cfg.model.head.queue_length = 1500
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(InterruptHook(), priority='VERY_HIGH')
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    runner.train()
+    assert int(head_of(runner).queue.filled) > 900

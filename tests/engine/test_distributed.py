@@ -89,3 +89,60 @@ def test_one_process_gets_its_own_rows_back():
     rows, labels = torch.ones(3, 2), torch.arange(3)
     gathered = gather_rows(rows, labels)
     assert gathered[0] is rows and gathered[1] is labels
+
+
+STATISTICS = """
+import os
+import sys
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from types import SimpleNamespace
+
+from mmengine.hooks import EMAHook
+from mmengine.model import ExponentialMovingAverage
+from mmpaco.engine.hooks import WholeCheckpointHook
+
+dist.init_process_group('gloo')
+rank = dist.get_rank()
+torch.manual_seed(0)
+model = nn.Sequential(
+    nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Flatten(),
+    nn.BatchNorm1d(12, dtype=torch.float64))
+average = ExponentialMovingAverage(model)
+ema = EMAHook()
+ema.ema_model = average
+# What each rank has seen.
+for layer in (*model, *average.module):
+    if getattr(layer, 'running_mean', None) is not None:
+        layer.running_mean += rank + 1
+        layer.running_var *= rank + 2
+        layer.num_batches_tracked += 5 + rank
+weights = [x.clone() for x in model.parameters()]
+runner = SimpleNamespace(model=model, hooks=[ema])
+WholeCheckpointHook().before_val_epoch(runner)
+assert all(map(torch.equal, weights, model.parameters()))
+torch.save(
+    [model.state_dict(), average.state_dict()], f'{sys.argv[1]}/{rank}.pth')
+# Threads of gloo now and then abort an interpreter that takes its leave.
+os._exit(0)
+"""
+
+
+def test_all_ranks_validate_the_statistics_of_the_rank_that_saves(tmp_path):
+    script = tmp_path / 'statistics.py'
+    script.write_text(STATISTICS)
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    command += ['--nproc_per_node=2', str(script), str(tmp_path)]
+    subprocess.run(command, timeout=300, check=True)
+    first, second = (
+        torch.load(tmp_path / f'{rank}.pth', weights_only=True)
+        for rank in range(2)
+    )
+    for one, other, prefix in zip(first, second, ('', 'module.')):
+        for layer in ('1', '3'):
+            for name, value in (('running_mean', 1), ('running_var', 2)):
+                key = f'{prefix}{layer}.{name}'
+                assert torch.equal(one[key], other[key])
+                assert torch.equal(one[key], torch.full_like(one[key], value))

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import warnings
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from mmpaco.losses import (
     MultiTaskLoss,
     PaCoLoss,
     SupConLoss,
+    base,
+    paco_loss,
 )
 
 COUNTS = torch.tensor([7, 2, 1])
@@ -160,3 +163,66 @@ def test_autocast_changes_nothing_inside(dtype):
     expected = PrototypeLoss(0.2)(**inputs())
     with torch.autocast('cpu', dtype=dtype):
         assert torch.equal(PrototypeLoss(0.2)(**inputs()), expected)
+
+
+@pytest.mark.parametrize('make', LOSSES[:3])
+@pytest.mark.parametrize('impl', ('tiled', 'dense'))
+@pytest.mark.parametrize('name', ('labels', 'extra_labels'))
+@pytest.mark.parametrize('wrong', (3, 255, -1, -100))
+def test_a_label_that_is_no_class_is_refused(make, impl, name, wrong):
+    given = inputs()
+    given[name] = given[name].clone()
+    given[name][1] = wrong
+    loss = make(impl=impl, ignore_index=7)
+    with pytest.raises(ValueError, match=rf'lie in \[0, 3\).*\[{wrong}\]'):
+        loss(**given)
+    given[name][1] = 7
+    assert loss(**given).isfinite()
+
+
+def test_rows_that_are_not_normalised_are_told_once(monkeypatch):
+    monkeypatch.setattr(base, '_TOLD_OF_LENGTHS', [])
+    given = inputs()
+    given['features'] = 3 * given['features']
+    given['features'][0] = 0
+    with pytest.warns(UserWarning, match='length one.*lengths of 0 to 3'):
+        paco_loss(**given, alpha=0.05, temperature=0.2)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        paco_loss(**given, alpha=0.05, temperature=0.2)
+
+
+@pytest.mark.parametrize(
+    'dtype', (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+)
+def test_rows_that_were_normalised_in_any_precision_are_not_told(
+    monkeypatch, dtype
+):
+    monkeypatch.setattr(base, '_TOLD_OF_LENGTHS', [])
+    rows = torch.randn(4096, 128).to(dtype)
+    rows = rows / rows.norm(dim=1, keepdim=True)
+    rows[5] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        SupConLoss(0.2)(rows, torch.arange(4096) % 3, torch.zeros(4096, 3))
+
+
+@pytest.mark.parametrize('impl', ('tiled', 'dense'))
+def test_a_class_that_is_masked_out_by_its_score_has_no_part(impl):
+    given = inputs(torch.float64)
+    given['center_logits'] = given['center_logits'].requires_grad_()
+    masked = torch.cat(
+        [given['center_logits'], torch.full((6, 1), -math.inf).double()], 1
+    )
+    del given['class_counts']
+    loss = PaCoLoss(0.05, 0.2, impl=impl)
+    expected = loss(**given)
+    found = loss(**{**given, 'center_logits': masked})
+    torch.testing.assert_close(found, expected)
+    (grad,) = torch.autograd.grad(found, given['center_logits'])
+    assert grad.isfinite().all()
+
+
+def test_a_beta_that_float32_rounds_to_zero_is_refused():
+    with pytest.raises(ValueError, match='beta must be finite and at least'):
+        PaCoLoss(0.05, 0.2, beta=1e-50)

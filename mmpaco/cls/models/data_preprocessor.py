@@ -15,8 +15,9 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
 
     In training the batch is view-major: first view 1 of all images, then
     view 2 of all images, and so on; the data samples are repeated in that
-    order. In test it does what ``ClsDataPreprocessor`` does. Labels are
-    checked here, while they are on the host.
+    order. In test it does what ``ClsDataPreprocessor`` does, but joins the
+    views of a training batch that is used there (``PreciseBNHook``). Labels
+    are checked here, while they are on the host.
 
     Args:
         num_views (int): Views of each image in training. Defaults to 2.
@@ -77,21 +78,26 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             ``data_samples``.
 
         Raises:
-            ValueError: If the batch does not have the views, or a label is
-                out of range.
+            ValueError: If the batch does not have the views, or has them in
+                validation or test, or a label is out of range.
         """
         batch: dict[str, Any]
-        if not training:
+        inputs, samples = data['inputs'], data.get('data_samples')
+        if not training and not _are_views(inputs):
             batch = super().forward(data, training)
             return batch
-        samples = data.get('data_samples')
+        if not training and not self.training:
+            raise ValueError(
+                f'the batch has {len(inputs)} views of each image, but the '
+                'model is not being trained; remove MultiView from the '
+                'pipelines of validation and test'
+            )
         if samples is not None:
             check_labels(
                 torch.cat([sample.gt_label for sample in samples]),
                 self.num_classes,
             )
             samples = list(samples) * self.num_views
-        inputs = data['inputs']
         if self.num_views > 1:
             inputs = self._join_views(inputs)
         batch = super().forward(
@@ -101,11 +107,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
 
     def _join_views(self, inputs: Any) -> Any:
         """Join what either collate function gives: one item for each view."""
-        are_images = isinstance(inputs, torch.Tensor) or any(
-            isinstance(view, torch.Tensor) and view.dim() == 3
-            for view in inputs
-        )
-        num_views = 1 if are_images else len(inputs)
+        num_views = len(inputs) if _are_views(inputs) else 1
         if num_views != self.num_views:
             raise ValueError(
                 f'expected {self.num_views} views of each image, but the '
@@ -123,3 +125,11 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         if isinstance(inputs[0], torch.Tensor):
             return torch.cat(tuple(inputs))
         return [image for view in inputs for image in view]
+
+
+def _are_views(inputs: Any) -> bool:
+    """Whether a collated batch is a list of views, and not of images."""
+    return not isinstance(inputs, torch.Tensor) and all(
+        not isinstance(view, torch.Tensor) or view.dim() == 4
+        for view in inputs
+    )

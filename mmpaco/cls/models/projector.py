@@ -4,7 +4,7 @@ from typing import Any, Optional
 
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmpaco.losses.projector import projector_layers, unit_rows
 from mmpaco.registry import MODELS
@@ -27,8 +27,9 @@ class Projector(BaseModule):
             GPaCo, ``dict(type='BN1d')`` in PaCo. Defaults to None.
         act_cfg (dict, optional): Activation after each hidden layer.
             Defaults to ``dict(type='ReLU')``.
-        init_cfg (dict, optional): Initialisation. Defaults to None, that is
-            PyTorch's own, as in the papers' code.
+        init_cfg (dict, optional): Initialisation; ``override`` knows the
+            last layer as ``last``. Defaults to None, that is PyTorch's own,
+            as in the papers' code for all networks but ResNet-32.
 
     Raises:
         ValueError: If there is no layer.
@@ -68,6 +69,11 @@ class Projector(BaseModule):
             ),
             lambda: build_activation_layer(act_cfg or dict(type='ReLU')),
         )
+
+    @property
+    def last(self) -> nn.Module:
+        """The layer that gives the embeddings."""
+        return self.layers[-1]
 
     def forward(self, feats: Tensor) -> Tensor:
         """Embed features.

@@ -116,6 +116,8 @@ class PaCoQueueHook(Hook):
                 state.forget_loaded()
             if isinstance(state, EmbeddingQueue):
                 self._queues.append(state)
+                # Of an iteration that was interrupted.
+                state.take_staged()
                 if self.reset_queue:
                     state.clear()
         # Those with a momentum encoder.
@@ -125,6 +127,8 @@ class PaCoQueueHook(Hook):
             if getattr(module, 'momentum_encoder', None) is not None
             and hasattr(module, 'end_iteration')
         ]
+        for module in self._followed:
+            module.end_iteration(False)
         made = getattr(model.data_preprocessor, 'num_views', 1)
         for name, module in model.named_modules():
             # Other packages may give the attribute another meaning.

@@ -12,7 +12,8 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmpaco.engine.data_state import unwrapped
+from mmpaco.engine.data_state import averages, unwrapped
+from mmpaco.engine.distributed import share_statistics
 from mmpaco.engine.whole_checkpoint import (
     NOTE,
     Names,
@@ -45,7 +46,10 @@ class WholeCheckpointHook(Hook):
     noted one. Where the note is right, or a checkpoint is named by the user,
     it changes nothing.
 
-    It also lets no checkpoint be written whose weights are not finite.
+    It also lets no checkpoint be written whose weights are not finite, and
+    has all ranks validate what rank 0 saves: mmengine's DDP leaves each rank
+    its own running statistics of batch norm, and each predicts a part of the
+    images.
 
     Example:
         >>> from types import SimpleNamespace
@@ -83,6 +87,22 @@ class WholeCheckpointHook(Hook):
             print_log(choice.warning, logger='current', level=logging.WARNING)
         if choice.path is not None:
             runner._load_from = choice.path
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Give all ranks the running statistics of rank 0.
+
+        Args:
+            runner (Runner): It holds the model.
+        """
+        share_statistics(unwrapped(runner.model), *averages(runner))
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Give all ranks the running statistics of rank 0.
+
+        Args:
+            runner (Runner): It holds the model.
+        """
+        self.before_val_epoch(runner)
 
     def before_save_checkpoint(
         self, runner: Runner, checkpoint: dict[str, Any]

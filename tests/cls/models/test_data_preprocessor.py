@@ -102,3 +102,21 @@ def test_bad_arguments_are_refused():
             num_classes=3,
             batch_augments=dict(augments=dict(type='Mixup', alpha=0.8)),
         )
+
+
+@pytest.mark.parametrize('collate', (default_collate, pseudo_collate))
+def test_views_of_a_test_pipeline_are_refused(collate):
+    preprocessor = MultiViewDataPreprocessor(**NORM).eval()
+    with pytest.raises(ValueError, match='2 views.*remove MultiView'):
+        preprocessor(collate(images(3, 2)), training=False)
+
+
+@pytest.mark.parametrize('collate', (default_collate, pseudo_collate))
+def test_views_of_a_training_batch_are_joined_for_its_statistics(collate):
+    """PreciseBNHook runs a model in training on batches as of a test."""
+    preprocessor = MultiViewDataPreprocessor(**NORM)
+    batch = images(3, 2)
+    expected = preprocessor(collate(batch), training=True)
+    found = preprocessor(collate(batch), training=False)
+    assert torch.equal(found['inputs'], expected['inputs'])
+    assert found['data_samples'] == expected['data_samples']
