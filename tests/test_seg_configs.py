@@ -44,11 +44,14 @@ from support.small_seg import (
 from mmpaco.compat import stock_tool
 
 STOCK = stock_tool('mmseg', 'train').parents[1] / 'configs'
-NAMES = sorted(
+BALANCED = 'balanced-softmax_deeplabv3plus_r18_camvid'
+BASELINES = sorted(
     path.stem
     for path in (CONFIGS / 'baselines').glob('*.py')
     if path.stem.endswith(DATA)
 )
+# Those that GPaCo has its twins of.
+NAMES = [name for name in BASELINES if name != BALANCED]
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +67,7 @@ def test_every_promised_config_is_there_twice():
         *(f'deeplabv3plus_r{x}_cityscapes' for x in (18, 50, 101)),
         'deeplabv3plus_r18_camvid',
     }
+    assert set(BASELINES) == {*promised, BALANCED}
     assert set(NAMES) == promised
     for name in NAMES:
         assert (CONFIGS / 'gpaco' / f'{name}.py').is_file()
@@ -190,6 +194,18 @@ def test_gpaco_is_its_baseline_with_another_type(name):
     assert base.model.pop('type') == 'EncoderDecoder'
     gpaco.model.pop('gpaco', None)
     assert gpaco.to_dict() == base.to_dict()
+
+
+def test_balanced_softmax_is_its_baseline_with_another_loss():
+    base = load('baselines', BALANCED.partition('_')[2])
+    cfg = load('baselines', BALANCED)
+    assert cfg.pop('custom_hooks') == [dict(type='mmpaco.ClassPriorHook')]
+    assert cfg.model.decode_head.pop('loss_decode') == dict(
+        type='mmpaco.BalancedSoftmaxLoss',
+        num_classes=base.model.decode_head.num_classes,
+    )
+    base.model.decode_head.pop('loss_decode')
+    assert cfg.to_dict() == base.to_dict()
 
 
 def explicit(model, channels, alpha):
@@ -389,7 +405,7 @@ SUITE = {
     ('gpaco', 'upernet_swin-t_ade20k'),
     ('gpaco', 'deeplabv3plus_r50_pascal-context59'),
     ('gpaco', 'deeplabv3plus_r18_cityscapes'),
-    ('baselines', 'deeplabv3plus_r18_camvid'),
+    ('baselines', BALANCED),
 }
 
 
@@ -401,8 +417,8 @@ SUITE = {
             name,
             marks=() if (kind, name) in SUITE else pytest.mark.slow,
         )
-        for kind in ('baselines', 'gpaco')
-        for name in NAMES
+        for kind, names in (('baselines', BASELINES), ('gpaco', NAMES))
+        for name in names
     ],
 )
 def test_stock_tools_train_resume_and_test(
@@ -426,6 +442,8 @@ def test_stock_tools_train_resume_and_test(
                 'gpaco.loss_gpaco',
             }
             assert line['gpaco.loss_gpaco'] > 0
+        elif name == BALANCED:
+            assert terms == {'decode.loss_balanced_softmax', 'aux.loss_ce'}
         else:
             assert terms == {'decode.loss_ce', 'aux.loss_ce'}
         assert np.isclose(line['loss'], sum(line[k] for k in terms))

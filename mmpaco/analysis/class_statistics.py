@@ -9,13 +9,12 @@ from typing import Any, Optional
 
 import cv2
 import numpy as np
-from mmcv.transforms import LoadAnnotations
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 from rich.progress import track
 
+from mmpaco.engine.class_counts import PixelCounter
 from mmpaco.files import PathLike, write_text
 
 __all__ = [
@@ -92,84 +91,27 @@ def dataset_from_config(config: PathLike, split: str = 'train') -> Any:
     return DATASETS.build(loader.dataset)
 
 
-def _parts(dataset: Any) -> Iterator[BaseSegDataset]:
-    """Yield the datasets inside of wrappers, each once.
-
-    A wrapper that repeats or resamples counts as what it wraps.
-    """
-    if hasattr(dataset, 'datasets'):
-        for part in dataset.datasets:
-            yield from _parts(part)
-    elif hasattr(dataset, 'dataset'):
-        yield from _parts(dataset.dataset)
-    elif isinstance(dataset, BaseSegDataset):
-        yield dataset
-    else:
-        raise TypeError(
-            f'expected a dataset of mmseg (BaseSegDataset) or a wrapper of '
-            f'such, but got {type(dataset).__name__}'
-        )
+_counter: list[PixelCounter] = []
 
 
-class _Counter:
-    """Reads the label map of an image as the pipeline does."""
-
-    def __init__(self, dataset: BaseSegDataset, num_classes: int) -> None:
-        self.dataset = dataset
-        self.num_classes = num_classes
-        self.loads = [
-            step
-            for step in dataset.pipeline.transforms
-            if isinstance(step, LoadAnnotations)
-        ]
-        if len(self.loads) != 1:
-            raise TypeError(
-                f'the pipeline of {type(dataset).__name__} must have one '
-                f'LoadAnnotations, but has {len(self.loads)}; without it the '
-                'labels cannot be read'
-            )
-
-    def __call__(self, index: int) -> 'np.ndarray[Any, Any]':
-        """Return pixels of each class, and ignored ones in the last place."""
-        info = self.dataset.get_data_info(index)
-        labels = self.loads[0](info)['gt_seg_map']
-        counts = np.bincount(labels.ravel(), minlength=256)
-        ignored = int(counts[self.dataset.ignore_index])
-        counts[self.dataset.ignore_index] = 0
-        if counts[self.num_classes :].any():
-            wrong = np.flatnonzero(counts)
-            raise ValueError(
-                f'{info["seg_map_path"]} holds the labels '
-                f'{wrong[wrong >= self.num_classes].tolist()}, but there are '
-                f'{self.num_classes} classes and '
-                f'{self.dataset.ignore_index} is ignored; convert the '
-                'annotations, or set reduce_zero_label if 0 is void'
-            )
-        return np.append(counts[: self.num_classes], ignored)
-
-
-_counters: list[_Counter] = []
-
-
-def _prepare(counters: list[_Counter]) -> None:
+def _prepare(counter: PixelCounter) -> None:
     cv2.setNumThreads(0)
-    _counters[:] = counters
+    _counter[:] = [counter]
 
 
-def _count(job: tuple[int, int]) -> 'np.ndarray[Any, Any]':
-    part, index = job
-    return _counters[part](index)
+def _count(index: int) -> 'np.ndarray[Any, Any]':
+    return _counter[0](index)
 
 
 def _counts(
-    counters: list[_Counter], jobs: list[tuple[int, int]], nproc: int
+    counter: PixelCounter, nproc: int
 ) -> Iterator['np.ndarray[Any, Any]']:
     if nproc == 1:
-        for part, index in jobs:
-            yield counters[part](index)
+        yield from map(counter, range(len(counter)))
         return
-    with multiprocessing.Pool(nproc, _prepare, (counters,)) as pool:
-        yield from pool.imap_unordered(_count, jobs, chunksize=8)
+    with multiprocessing.Pool(nproc, _prepare, (counter,)) as pool:
+        indices = range(len(counter))
+        yield from pool.imap_unordered(_count, indices, chunksize=8)
 
 
 def class_statistics(
@@ -177,9 +119,8 @@ def class_statistics(
 ) -> ClassStatistics:
     """Count images and pixels of each class.
 
-    The label maps are read as training reads them, through the dataset's
-    ``LoadAnnotations``: with its ``reduce_zero_label`` and its label map, at
-    the size of the files. No image is read.
+    The label maps are read as training reads them, by ``PixelCounter``. No
+    image is read.
 
     Args:
         dataset: A dataset of mmseg, or a wrapper of such.
@@ -203,22 +144,12 @@ def class_statistics(
             f'{type(dataset).__name__} names no classes; set '
             'metainfo=dict(classes=(...)) in its config'
         )
-    counters = [_Counter(part, len(classes)) for part in _parts(dataset)]
-    jobs = [
-        (number, index)
-        for number, counter in enumerate(counters)
-        for index in range(len(counter.dataset))
-    ]
-    if not jobs:
-        raise ValueError(
-            f'{type(dataset).__name__} is empty; check its data_root, '
-            'data_prefix, ann_file and img_suffix'
-        )
+    counter = PixelCounter(dataset, len(classes))
     counts: Iterable[Any] = _counts(
-        counters, jobs, min(nproc or os.cpu_count() or 1, len(jobs))
+        counter, min(nproc or os.cpu_count() or 1, len(counter))
     )
     if progress:
-        counts = track(counts, 'Counting', total=len(jobs))
+        counts = track(counts, 'Counting', total=len(counter))
     images = np.zeros(len(classes), dtype=np.int64)
     pixels = np.zeros(len(classes) + 1, dtype=np.int64)
     for count in counts:
@@ -228,6 +159,6 @@ def class_statistics(
         classes=list(classes),
         images=images,
         pixels=pixels[:-1],
-        num_images=len(jobs),
+        num_images=len(counter),
         ignored_pixels=int(pixels[-1]),
     )

@@ -1,8 +1,16 @@
-"""Training images per class of any classification dataset."""
+"""Training images, or pixels, per class of any dataset."""
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Optional
 
 import numpy as np
+import torch
+from mmengine.dist import all_reduce, get_dist_info
+from mmengine.logging import print_log
+
+_MAX_THREADS = 8
 
 
 def dataset_labels(dataset: Any) -> 'np.ndarray[Any, Any]':
@@ -23,26 +31,42 @@ def dataset_labels(dataset: Any) -> 'np.ndarray[Any, Any]':
         TypeError: If no labels can be found.
         ValueError: If the dataset is empty.
     """
-    if hasattr(dataset, 'get_gt_labels'):
-        labels = np.asarray(dataset.get_gt_labels())
-    elif hasattr(dataset, 'datasets'):
-        labels = np.concatenate([dataset_labels(d) for d in dataset.datasets])
-    elif hasattr(dataset, 'dataset'):
-        labels = dataset_labels(dataset.dataset)
+
+    def read(part: Any) -> 'Optional[np.ndarray[Any, Any]]':
+        if hasattr(part, 'get_gt_labels'):
+            return np.asarray(part.get_gt_labels())
+        return None
+
+    return _through_wrappers(dataset, read)
+
+
+def _through_wrappers(
+    dataset: Any, read: 'Callable[[Any], Optional[np.ndarray[Any, Any]]]'
+) -> 'np.ndarray[Any, Any]':
+    """Read rows, one for each image, of the datasets inside of wrappers."""
+    rows = read(dataset)
+    if rows is None and hasattr(dataset, 'datasets'):
+        rows = np.concatenate(
+            [_through_wrappers(part, read) for part in dataset.datasets]
+        )
+    elif rows is None and hasattr(dataset, 'dataset'):
+        rows = _through_wrappers(dataset.dataset, read)
         if hasattr(dataset, 'indices'):
-            labels = labels[np.asarray(dataset.indices, dtype=np.int64)]
-    else:
+            rows = rows[np.asarray(dataset.indices, dtype=np.int64)]
+    if rows is None:
         raise TypeError(
             f'{type(dataset).__name__} has no labels: expected a dataset '
-            'with get_gt_labels(), as those of mmpretrain, or a wrapper of '
-            'one'
+            'with get_gt_labels(), as those of mmpretrain, or one with a step '
+            'in its pipeline that loads label maps (LoadAnnotations), as '
+            'those of mmseg, or a wrapper of one; or give class_counts in '
+            'the config'
         )
-    if labels.size == 0:
+    if len(rows) == 0:
         raise ValueError(
-            f'{type(dataset).__name__} is empty; check its '
-            'ann_file and data_prefix'
+            f'{type(dataset).__name__} is empty; check its data_root, '
+            'data_prefix, ann_file and the suffix of its images'
         )
-    return labels
+    return rows
 
 
 def count_labels(
@@ -79,3 +103,161 @@ def count_labels(
             'check the annotations and num_classes'
         )
     return np.bincount(labels, minlength=num_classes)
+
+
+class PixelCounter:
+    """Counts the pixels of each class, one label map after the other.
+
+    The label maps are read as training reads them, by the step of the
+    dataset's pipeline that loads them, with its ``reduce_zero_label`` and its
+    label map, at the size of the files. No image is read. Wrappers count as
+    in :func:`dataset_labels`.
+
+    Args:
+        dataset: A dataset of mmseg, or wrappers of such.
+        num_classes (int): The class count C.
+
+    Raises:
+        TypeError: If a dataset has no step that loads label maps, or several.
+        ValueError: If it is empty.
+    """
+
+    def __init__(self, dataset: Any, num_classes: int) -> None:
+        self.num_classes = num_classes
+        self._parts: list[tuple[Any, Any]] = []
+        # The number of the part, and that of the label map in it.
+        self._places = _through_wrappers(dataset, self._read)
+
+    def _read(self, part: Any) -> 'Optional[np.ndarray[Any, Any]]':
+        steps = _loading_steps(part)
+        if not steps:
+            return None
+        if len(steps) > 1:
+            raise TypeError(
+                f'the pipeline of {type(part).__name__} must have one step '
+                f'that loads label maps, but has {len(steps)}'
+            )
+        self._parts.append((part, steps[0]))
+        indices = np.arange(len(part))
+        numbers = np.full_like(indices, len(self._parts) - 1)
+        return np.stack([numbers, indices], axis=1)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __call__(self, index: int) -> 'np.ndarray[Any, Any]':
+        """Count the pixels of a label map.
+
+        Args:
+            index (int): Its number, below the length of this counter.
+
+        Returns:
+            np.ndarray: Pixels of each class, and in the last place the
+            ignored ones, int64 of shape (C + 1, ).
+
+        Raises:
+            ValueError: If a label is neither a class nor ignored.
+        """
+        number, place = self._places[index].tolist()
+        dataset, load = self._parts[number]
+        info = dataset.get_data_info(place)
+        ignore_index = getattr(dataset, 'ignore_index', 255)
+        labels = load(info)['gt_seg_map']
+        counts = np.bincount(labels.ravel(), minlength=self.num_classes)
+        ignored = 0
+        if 0 <= ignore_index < len(counts):
+            ignored = int(counts[ignore_index])
+            counts[ignore_index] = 0
+        if counts[self.num_classes :].any():
+            wrong = np.flatnonzero(counts)
+            raise ValueError(
+                f'{info["seg_map_path"]} holds the labels '
+                f'{wrong[wrong >= self.num_classes].tolist()}, but there are '
+                f'{self.num_classes} classes and {ignore_index} is ignored; '
+                'convert the annotations, or set reduce_zero_label if 0 is '
+                'void'
+            )
+        return np.append(counts[: self.num_classes], ignored)
+
+
+def _loading_steps(dataset: Any) -> list[Any]:
+    """Return the steps of a dataset's own pipeline that load label maps."""
+    pipeline = getattr(dataset, 'pipeline', None)
+    return [
+        step
+        for step in getattr(pipeline, 'transforms', ())
+        # That of mmcv's LoadAnnotations, which no room below may import.
+        if hasattr(step, '_load_seg_map')
+    ]
+
+
+def count_pixels(
+    dataset: Any, num_classes: Optional[int] = None
+) -> 'np.ndarray[Any, Any]':
+    """Count the pixels of each class; each rank reads its share.
+
+    Args:
+        dataset: As in :class:`PixelCounter`.
+        num_classes (int, optional): The class count C. Defaults to the
+            classes in the dataset's metainfo.
+
+    Returns:
+        np.ndarray: Pixels per class of the whole dataset, int64 of shape
+        (C, ), the same on all ranks.
+
+    Raises:
+        TypeError: As by :class:`PixelCounter`.
+        ValueError: As by :class:`PixelCounter`, or if the dataset names no
+            classes, or a label is neither a class nor ignored.
+    """
+    if num_classes is None:
+        classes = getattr(dataset, 'metainfo', {}).get('classes')
+        if not classes:
+            raise ValueError(
+                f'{type(dataset).__name__} names no classes; set '
+                'metainfo=dict(classes=(...)) in its config'
+            )
+        num_classes = len(classes)
+    counter = PixelCounter(dataset, num_classes)
+    print_log(
+        f'Counting the pixels of {num_classes} classes in {len(counter)} '
+        'label maps, for the class prior; class_counts=[...] in the config '
+        'of the loss or head skips this',
+        logger='current',
+    )
+    rank, world_size = get_dist_info()
+    pixels = np.zeros(num_classes, dtype=np.int64)
+    # Threads are enough, since files are decoded without Python's lock, and a
+    # training process that holds a GPU should not be forked.
+    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+        for counts in pool.map(counter, range(rank, len(counter), world_size)):
+            pixels += counts[:-1]
+    total = torch.from_numpy(pixels)
+    all_reduce(total, 'sum')
+    return total.numpy()
+
+
+def count_classes(
+    dataset: Any, num_classes: Optional[int] = None
+) -> 'tuple[np.ndarray[Any, Any], str]':
+    """Count what a loss of this dataset sees: images, or pixels.
+
+    Args:
+        dataset: A dataset of mmpretrain or of mmseg, or wrappers of such.
+        num_classes (int, optional): The class count C. Defaults to the
+            classes in the dataset's metainfo.
+
+    Returns:
+        tuple[np.ndarray, str]: The counts, int64 of shape (C, ), and
+        'images' or 'pixels'.
+
+    Raises:
+        TypeError: If it has neither labels nor label maps.
+        ValueError: As by :func:`count_labels` and :func:`count_pixels`.
+    """
+    part = dataset
+    while hasattr(part, 'datasets') or hasattr(part, 'dataset'):
+        part = part.datasets[0] if hasattr(part, 'datasets') else part.dataset
+    if _loading_steps(part):
+        return count_pixels(dataset, num_classes), 'pixels'
+    return count_labels(dataset, num_classes), 'images'

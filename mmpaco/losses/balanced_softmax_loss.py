@@ -3,6 +3,7 @@
 Meta-Softmax, Ren et al., NeurIPS 2020, https://arxiv.org/abs/2007.10740
 """
 
+from collections.abc import Sequence
 from typing import Optional
 
 import torch
@@ -23,7 +24,8 @@ def balanced_softmax_loss(
     Args:
         logits (Tensor): Class scores of shape (N, C) or (N, C, ...).
         labels (Tensor): Class indices of shape (N, ) or (N, ...).
-        class_counts (Tensor): Training images per class, of shape (C, ).
+        class_counts (Tensor): Training images, or pixels, per class, of shape
+            (C, ).
         ignore_index (int): The label that adds no loss.
 
     Returns:
@@ -50,17 +52,48 @@ def balanced_softmax_loss(
 
 
 class BalancedSoftmaxLoss(nn.Module):
-    """Balanced Softmax for the stock heads of mmpretrain.
+    """Balanced Softmax for the stock heads of mmpretrain and mmseg.
+
+    In a decode head of mmseg the counts are pixels, and the loss of a pixel
+    is what that of an image is elsewhere; its mean is over all pixels, those
+    that are ignored too, as mmseg's own ``CrossEntropyLoss`` does by default.
 
     Args:
         num_classes (int): The class count C.
         loss_weight (float): Factor of the loss. Defaults to 1.0.
+        class_counts (Sequence[int], optional): Training images, or pixels,
+            per class. Defaults to None: ``mmpaco.ClassPriorHook`` counts
+            them before training.
+        loss_name (str): Name of the loss in the log of mmseg. Defaults to
+            'loss_balanced_softmax'.
+
+    Raises:
+        ValueError: If the name does not begin with ``loss_``, without which
+            mmseg would not train by it, or the counts do not fit.
+
+    Example:
+        >>> loss = BalancedSoftmaxLoss(3, class_counts=[90, 9, 1])
+        >>> scores = torch.zeros(2, 3, 4, 4, requires_grad=True)
+        >>> labels = torch.randint(0, 3, (2, 4, 4))
+        >>> loss(scores, labels, ignore_index=255).backward()
     """
 
-    def __init__(self, num_classes: int, loss_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        loss_weight: float = 1.0,
+        class_counts: Optional[Sequence[int]] = None,
+        loss_name: str = 'loss_balanced_softmax',
+    ) -> None:
         super().__init__()
-        self.prior = ClassPrior(num_classes)
+        if not loss_name.startswith('loss_'):
+            raise ValueError(
+                "loss_name must begin with 'loss_', since mmseg adds up what "
+                f'is named so, but got {loss_name!r}'
+            )
+        self.prior = ClassPrior(num_classes, class_counts)
         self.loss_weight = loss_weight
+        self.loss_name = loss_name
 
     def forward(
         self,
@@ -69,6 +102,7 @@ class BalancedSoftmaxLoss(nn.Module):
         weight: Optional[Tensor] = None,
         avg_factor: Optional[float] = None,
         ignore_index: int = -100,
+        reduction_override: Optional[str] = None,
     ) -> Tensor:
         """Compute the mean loss.
 
@@ -78,17 +112,36 @@ class BalancedSoftmaxLoss(nn.Module):
             weight (Tensor, optional): A factor for each label.
             avg_factor (float, optional): What the sum is divided by.
                 Defaults to the number of labels.
-            ignore_index (int): The label that adds no loss.
+            ignore_index (int): The label that adds no loss. mmseg's heads
+                pass their own. Defaults to -100.
+            reduction_override (str, optional): 'mean', 'sum', or 'none', as
+                a pixel sampler of mmseg asks for. Defaults to 'mean'.
 
         Returns:
-            Tensor: The loss, a scalar.
+            Tensor: The loss, a scalar, or of the target's shape for 'none'.
 
         Raises:
             RuntimeError: If the class prior has not been set.
+            ValueError: If the reduction is unknown, or is given an
+                ``avg_factor`` that it has no use for.
         """
+        reduction = reduction_override or 'mean'
+        if reduction not in ('mean', 'sum', 'none') or (
+            reduction != 'mean' and avg_factor is not None
+        ):
+            raise ValueError(
+                "reduction_override must be 'mean', or 'sum' or 'none' "
+                f'without avg_factor, but got {reduction_override!r} and '
+                f'avg_factor={avg_factor}'
+            )
         loss = balanced_softmax_loss(
             cls_score, target, self.prior(), ignore_index
         )
         if weight is not None:
             loss = loss * weight
-        return self.loss_weight * loss.sum() / (avg_factor or loss.numel())
+        if reduction == 'none':
+            return self.loss_weight * loss
+        total = self.loss_weight * loss.sum()
+        if reduction == 'sum':
+            return total
+        return total / (avg_factor or loss.numel())

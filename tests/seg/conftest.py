@@ -3,9 +3,7 @@
 import pytest
 import torch
 from support.scope import enter_scope
-from support.small_segmentor import NUM_CLASSES, small_segmentor
-
-IGNORE = 255
+from support.small_segmentor import IGNORE, NUM_CLASSES, small_segmentor
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,12 @@
 """Hands the training set's class counts to the model."""
 
-from typing import Any
+from typing import Any, Optional
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmpaco.engine.class_counts import count_labels
+from mmpaco.engine.class_counts import count_classes
 from mmpaco.engine.data_state import share_with_averages, unwrapped
 from mmpaco.registry import HOOKS
 
@@ -16,9 +16,15 @@ class ClassPriorHook(Hook):
     """Before training, set the class prior of every module that has one.
 
     That is every module with a method ``set_class_counts``, unless its config
-    gave the counts. They are those of the training dataset, through its
-    wrappers. Add it to ``custom_hooks`` where the model has
-    ``mmpaco.GPaCoHead`` or ``mmpaco.BalancedSoftmaxLoss``.
+    gave the counts. They are the images per class of the training dataset,
+    through its wrappers, or the pixels per class of its label maps, of which
+    each rank reads its share. Add it to ``custom_hooks`` where the model has
+    ``mmpaco.GPaCoHead``, ``mmpaco.BalancedSoftmaxLoss``, or a
+    ``mmpaco.GPaCoAuxHead`` with ``class_prior=True``.
+
+    Example:
+        >>> from mmengine.registry import HOOKS
+        >>> hook = HOOKS.build(dict(type='mmpaco.ClassPriorHook'))
     """
 
     def after_load_checkpoint(
@@ -33,17 +39,18 @@ class ClassPriorHook(Hook):
         share_with_averages(runner)
 
     def before_train(self, runner: Runner) -> None:
-        """Count the labels and set them.
+        """Count and set what was not given.
 
         Args:
-            runner (Runner): The runner, whose train loop has the dataset.
+            runner (Runner): The runner, whose train loop has the dataset. It
+                is looked at only if there is something to count.
 
         Raises:
             TypeError: If the dataset has no labels.
             ValueError: If it is empty or has labels that the model lacks.
         """
         share_with_averages(runner)
-        dataset = runner.train_dataloader.dataset
+        counted: dict[Optional[int], Any] = {}
         module: Any
         for module in unwrapped(runner.model).modules():
             if not hasattr(module, 'set_class_counts'):
@@ -51,10 +58,20 @@ class ClassPriorHook(Hook):
             if getattr(module, 'is_given', False):
                 continue
             num_classes = getattr(module, 'num_classes', None)
-            counts = count_labels(dataset, num_classes)
+            if num_classes not in counted:
+                counted[num_classes] = count_classes(
+                    runner.train_dataloader.dataset, num_classes
+                )
+            counts, what = counted[num_classes]
             module.set_class_counts(counts.tolist())
             print_log(
                 f'Class prior of {len(counts)} classes: '
-                f'{counts.max()} to {counts.min()} training images',
+                f'{counts.max()} to {counts.min()} training {what}'
+                # What takes long is given in a form to be kept.
+                + (
+                    f'; class_counts={counts.tolist()}'
+                    if what == 'pixels'
+                    else ''
+                ),
                 logger='current',
             )

@@ -11,9 +11,11 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
+from mmpretrain.registry import DATASETS
+from mmpretrain.structures import DataSample
 from support.scope import enter_scope
 
-from mmpaco.engine.class_counts import count_labels
+from mmpaco.engine.class_counts import count_classes, count_labels
 from mmpaco.losses import ClassPrior
 
 GPACO = 'gpaco/lenet5_mnist5k-lt.py'
@@ -264,6 +266,37 @@ def test_the_hook_leaves_counts_of_the_config_alone(run, monkeypatch):
     runner, start = run('run', [PRIOR, QUEUE])
     assert start['prior.class_counts'].tolist() == counts
     assert runner.model.head.prior().tolist() == counts
+
+
+def test_the_hook_leaves_counts_of_a_loss_in_the_config_alone(mnist_config):
+    """And does not look at the images, of which there are none here."""
+    counts = list(range(10, 0, -1))
+    cfg = mnist_config('baselines/balanced-softmax_lenet5_mnist5k-lt.py')
+    cfg.model.head.loss.class_counts = counts
+    cfg.train_dataloader = dict(
+        batch_size=4,
+        num_workers=0,
+        dataset=dict(type='DataSamples'),
+        sampler=dict(type='DefaultSampler', shuffle=False),
+    )
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.model.head.loss_module.prior().tolist() == counts
+    with pytest.raises(TypeError, match='DataSamples has no labels'):
+        count_classes(runner.train_dataloader.dataset)
+
+
+@DATASETS.register_module()
+class DataSamples(torch.utils.data.Dataset):
+    """Images and labels in memory; nobody can ask for the labels alone."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        label = DataSample().set_gt_label(index)
+        return dict(inputs=torch.rand(1, 32, 32), data_samples=label)
 
 
 def test_counts_of_a_segmentation_config_win_over_a_checkpoint():

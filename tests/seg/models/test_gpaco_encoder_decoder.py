@@ -1,13 +1,9 @@
 """The segmentor that hands the main head's feature and logits over."""
 
 import copy
-import uuid
 
-import cv2
-import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 from mmengine.runner import (
@@ -16,12 +12,13 @@ from mmengine.runner import (
     turn_on_activation_checkpointing,
 )
 from mmseg.models.decode_heads import FCNHead
+from support.small_segmentor import NUM_CLASSES as CLASSES
+from support.small_segmentor import small_run
 from torch import nn
 
 from mmpaco.seg.models import GPaCoEncoderDecoder
 from mmpaco.seg.models.decode_head_output import record_cls_seg
 
-CLASSES, IGNORE = 5, 255
 HOOKS = ('_forward_hooks', '_forward_pre_hooks', '_backward_hooks')
 
 
@@ -426,82 +423,6 @@ def test_compiled_backbone(model, batch):
     assert num_hooks(model) == 0
 
 
-def run_config(segmentor_cfg, folder, **model_options):
-    """A run on eight images in the layout of mmseg's BaseSegDataset."""
-    rng = np.random.default_rng(0)
-    for kind in ('images', 'labels'):
-        (folder / 'data' / kind).mkdir(parents=True, exist_ok=True)
-    for i in range(8):
-        labels = np.kron(
-            rng.integers(0, CLASSES, (5, 6)), np.ones((16, 16), int)
-        )
-        image = 40 * labels[..., None] + rng.integers(0, 40, (80, 96, 3))
-        labels[:8] = IGNORE
-        for kind, array in (('images', image), ('labels', labels)):
-            path = folder / 'data' / kind / f'{i}.png'
-            assert cv2.imwrite(str(path), array.astype(np.uint8))
-    dataset = dict(
-        type='BaseSegDataset',
-        data_root=str(folder / 'data'),
-        data_prefix=dict(img_path='images', seg_map_path='labels'),
-        img_suffix='.png',
-        metainfo=dict(classes=[str(i) for i in range(CLASSES)]),
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='LoadAnnotations'),
-            dict(type='RandomCrop', crop_size=(64, 64)),
-            dict(type='PackSegInputs'),
-        ],
-    )
-    test_dataset = dict(
-        dataset, test_mode=True, pipeline=[dict(type='LoadImageFromFile')]
-    )
-    test_dataset['pipeline'] += [
-        dict(type='LoadAnnotations'),
-        dict(type='PackSegInputs'),
-    ]
-    loader = dict(
-        batch_size=2,
-        num_workers=0,
-        persistent_workers=False,
-        dataset=dataset,
-        sampler=dict(type='InfiniteSampler', shuffle=True),
-    )
-    return Config(
-        dict(
-            default_scope='mmseg',
-            # Runners of one process and one second would share a logger.
-            experiment_name=uuid.uuid4().hex,
-            work_dir=str(folder / 'work_dir'),
-            model=segmentor_cfg(**model_options),
-            train_dataloader=loader,
-            val_dataloader=dict(
-                loader,
-                batch_size=1,
-                dataset=test_dataset,
-                sampler=dict(type='DefaultSampler', shuffle=False),
-            ),
-            val_evaluator=dict(type='IoUMetric', iou_metrics=['mIoU']),
-            optim_wrapper=dict(
-                optimizer=dict(type='SGD', lr=0.05, momentum=0.9)
-            ),
-            train_cfg=dict(
-                type='IterBasedTrainLoop', max_iters=4, val_interval=4
-            ),
-            val_cfg=dict(),
-            default_hooks=dict(
-                checkpoint=dict(
-                    type='CheckpointHook', interval=4, by_epoch=False
-                ),
-                logger=dict(type='LoggerHook', interval=1),
-            ),
-            custom_hooks=[dict(type='EMAHook', momentum=0.3)],
-            randomness=dict(seed=0),
-            log_level='WARNING',
-        )
-    )
-
-
 class SpoilHook(Hook):
     """Gives iteration 6 an image with a value that is not finite."""
 
@@ -515,13 +436,13 @@ class SpoilHook(Hook):
 @pytest.mark.parametrize('on_device', (False, True))
 @pytest.mark.parametrize('source', ('decode_head', 'backbone'))
 def test_a_nan_is_told_with_its_iteration_and_saved_nowhere(
-    segmentor_cfg, tmp_path, monkeypatch, source, on_device
+    tmp_path, monkeypatch, source, on_device
 ):
     """No hook of mmpaco takes part."""
     if on_device:
         # The guard does not wait for a device that it is told of here.
         monkeypatch.setattr(torch.Tensor, 'is_cpu', False)
-    cfg = run_config(segmentor_cfg, tmp_path)
+    cfg = small_run(tmp_path)
     if source == 'backbone':
         cfg.model.type = 'EncoderDecoder'
         cfg.model.auxiliary_head[1].update(
@@ -561,7 +482,7 @@ def test_trained_model_without_its_heads_is_the_stock_model(
     options, name = dict(auxiliary_head=heads), 'auxiliary_head.1'
     if is_made:
         options, name = dict(auxiliary_head=heads[0]), 'gpaco_head'
-    runner = Runner.from_cfg(run_config(segmentor_cfg, tmp_path, **options))
+    runner = Runner.from_cfg(small_run(tmp_path, **options))
     start = copy.deepcopy(runner.model.state_dict())
     runner.train()
     assert num_hooks(runner.model) == 0
@@ -573,7 +494,7 @@ def test_trained_model_without_its_heads_is_the_stock_model(
     assert not torch.equal(average[projector], start[projector])
     assert not torch.equal(average[projector], trained[f'module.{projector}'])
 
-    cfg = run_config(segmentor_cfg, tmp_path, **options)
+    cfg = small_run(tmp_path, **options)
     cfg.train_cfg.max_iters, cfg.resume = 6, True
     runner = Runner.from_cfg(cfg)
     runner.train()
