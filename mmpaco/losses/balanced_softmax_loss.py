@@ -72,6 +72,7 @@ class BalancedSoftmaxLoss(nn.Module):
             mmseg would not train by it, or the counts do not fit.
 
     Example:
+        >>> import torch
         >>> loss = BalancedSoftmaxLoss(3, class_counts=[90, 9, 1])
         >>> scores = torch.zeros(2, 3, 4, 4, requires_grad=True)
         >>> labels = torch.randint(0, 3, (2, 4, 4))

@@ -23,6 +23,7 @@ from .decode_head_output import DecodeHeadOutput
 from .graph_check import check_graph
 from .label_maps import check_label_maps, nearest_labels
 from .pixel_strength import PixelStrength
+from .positions import draw_positions
 
 _SOURCES = ('decode_head', 'backbone')
 _PAPERS_LOSS: dict[str, Any] = dict(
@@ -86,6 +87,13 @@ class GPaCoAuxHead(BaseDecodeHead):
     Raises:
         TypeError: If the loss is not ``mmpaco.PaCoLoss``.
         ValueError: If an argument is out of range or does not fit another.
+
+    Example:
+        >>> import torch
+        >>> head = GPaCoAuxHead(8, 4, num_classes=3, source='backbone')
+        >>> embeddings, scores = head([torch.randn(2, 8, 5, 6)])
+        >>> embeddings.shape, scores.shape
+        (torch.Size([2, 128, 5, 6]), torch.Size([2, 3, 5, 6]))
     """
 
     def __init__(
@@ -294,7 +302,7 @@ class GPaCoAuxHead(BaseDecodeHead):
         labels = nearest_labels(labels, embeddings.shape[-2:])
         class_counts = None if self.prior is None else self.prior()
         images = [
-            self._sample(*maps)
+            draw_positions(self.num_samples, *maps)
             for maps in zip(
                 embeddings.flatten(2), labels.flatten(1), logits.flatten(2)
             )
@@ -308,13 +316,3 @@ class GPaCoAuxHead(BaseDecodeHead):
             for embedding, label, scores in images
         ]
         return torch.stack(losses).mean()
-
-    def _sample(self, *maps: Tensor) -> tuple[Tensor, ...]:
-        """Draw the same positions, the last axis, of maps of one image."""
-        num_positions = maps[0].shape[-1]
-        if self.num_samples == -1 or self.num_samples >= num_positions:
-            return maps
-        # On the device of the maps, so that the host need not wait.
-        chosen = torch.randperm(num_positions, device=maps[0].device)
-        chosen = chosen[: self.num_samples]
-        return tuple(x.index_select(-1, chosen) for x in maps)

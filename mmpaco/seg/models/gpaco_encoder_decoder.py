@@ -215,4 +215,18 @@ class GPaCoCascadeEncoderDecoder(_HandOver, CascadeEncoderDecoder):
 
     Raises:
         ValueError: As by ``mmpaco.GPaCoEncoderDecoder``.
+
+    Example:
+        >>> from mmengine import Config
+        >>> from mmengine.registry import MODELS, init_default_scope
+        >>> init_default_scope('mmseg')
+        >>> fcn = dict(in_channels=512, channels=32, num_classes=19)
+        >>> ocr = dict(fcn, channels=64, ocr_channels=32)
+        >>> model = MODELS.build(Config(dict(model=dict(
+        ...     type='mmpaco.GPaCoCascadeEncoderDecoder', num_stages=2,
+        ...     backbone=dict(type='ResNetV1c', depth=18),
+        ...     decode_head=[dict(fcn, type='FCNHead'),
+        ...                  dict(ocr, type='OCRHead')]))).model)
+        >>> model.gpaco_head.channels
+        64
     """

@@ -45,7 +45,10 @@ def make_head(main: nn.Module, gpaco: Mapping[str, Any]) -> GPaCoAuxHead:
             f'gpaco=dict(source={gpaco["source"]!r}) needs in_channels, those '
             f'of a stage of the backbone, but got gpaco={dict(gpaco)}'
         )
-    return MODELS.build({'type': 'mmpaco.GPaCoAuxHead', **cfg, **gpaco})
+    head: GPaCoAuxHead = MODELS.build(
+        {'type': 'mmpaco.GPaCoAuxHead', **cfg, **gpaco}
+    )
+    return head
 
 
 def _conv_seg(main: nn.Module) -> nn.Module:
