@@ -37,6 +37,11 @@ class _HandOver(BaseSegmentor):
         gpaco: Optional[Mapping[str, Any]] = _NOTHING_DIFFERS,
         **kwargs: Any,
     ) -> None:
+        if not isinstance(gpaco, (Mapping, type(None))):
+            raise TypeError(
+                'gpaco must be a dict of arguments of mmpaco.GPaCoAuxHead, or '
+                f'None for no such head, but got {gpaco!r}'
+            )
         super().__init__(*args, **kwargs)
         self.gpaco_head: Optional[GPaCoAuxHead] = None
         if not self._gpaco_heads():
@@ -173,6 +178,7 @@ class GPaCoEncoderDecoder(_HandOver, EncoderDecoder):
         **kwargs: Arguments of ``EncoderDecoder``.
 
     Raises:
+        TypeError: If ``gpaco`` is neither a dict nor ``None``.
         ValueError: If the main head does not end in ``cls_seg``, it and a
             head that takes its feature differ in classes, channels or the
             ignore label, or ``gpaco`` is given beside a
@@ -214,6 +220,7 @@ class GPaCoCascadeEncoderDecoder(_HandOver, CascadeEncoderDecoder):
         **kwargs: Arguments of ``CascadeEncoderDecoder``.
 
     Raises:
+        TypeError: As by ``mmpaco.GPaCoEncoderDecoder``.
         ValueError: As by ``mmpaco.GPaCoEncoderDecoder``.
 
     Example:

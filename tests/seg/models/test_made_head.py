@@ -146,6 +146,12 @@ def test_a_projector_is_never_one_linear_layer(cfg, build):
     assert isinstance(head.projector[0].activate, nn.ReLU)
 
 
+@pytest.mark.parametrize('gpaco', (False, 'backbone'))
+def test_what_are_no_arguments_is_refused(cfg, build, gpaco):
+    with pytest.raises(TypeError, match=f'or None.*got {gpaco!r}'):
+        build(cfg(gpaco=gpaco))
+
+
 def test_what_does_not_fit_the_main_head_is_refused(cfg, build):
     with pytest.raises(ValueError, match='num_classes=5.*num_classes=7'):
         build(cfg(gpaco=dict(num_classes=7)))
