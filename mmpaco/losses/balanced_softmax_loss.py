@@ -34,6 +34,13 @@ def balanced_softmax_loss(
 
     Raises:
         ValueError: If the number of counts is not the number of logits.
+
+    Example:
+        >>> import torch
+        >>> from mmpaco.losses import balanced_softmax_loss
+        >>> counts, labels = torch.tensor([9, 1]), torch.tensor([0, 1])
+        >>> balanced_softmax_loss(torch.zeros(2, 2), labels, counts)
+        tensor([0.1054, 2.3026])
     """
     if class_counts.shape != logits.shape[1:2]:
         raise ValueError(
@@ -73,10 +80,10 @@ class BalancedSoftmaxLoss(nn.Module):
 
     Example:
         >>> import torch
+        >>> from mmpaco.losses import BalancedSoftmaxLoss
         >>> loss = BalancedSoftmaxLoss(3, class_counts=[90, 9, 1])
-        >>> scores = torch.zeros(2, 3, 4, 4, requires_grad=True)
-        >>> labels = torch.randint(0, 3, (2, 4, 4))
-        >>> loss(scores, labels, ignore_index=255).backward()
+        >>> loss(torch.zeros(2, 3), torch.tensor([0, 2]))
+        tensor(2.3553)
     """
 
     def __init__(
@@ -145,4 +152,8 @@ class BalancedSoftmaxLoss(nn.Module):
         total = self.loss_weight * loss.sum()
         if reduction == 'sum':
             return total
-        return total / (avg_factor or loss.numel())
+        return total / (avg_factor or max(1, loss.numel()))
+
+    def extra_repr(self) -> str:
+        """Show the arguments when the module is printed."""
+        return f'loss_weight={self.loss_weight}, loss_name={self.loss_name!r}'

@@ -125,6 +125,10 @@ class ClassPrior(DataState):
     def _was_loaded(self) -> None:
         self._is_known = False
 
+    def extra_repr(self) -> str:
+        """Show the arguments when the module is printed."""
+        return f'num_classes={self.num_classes}, is_given={self.is_given}'
+
     def forward(self) -> Tensor:
         """Give the class counts.
 

@@ -150,6 +150,10 @@ class EmbeddingQueue(DataState):
         self._position = (0, 0)
         self._staged = None
 
+    def extra_repr(self) -> str:
+        """Show the arguments when the module is printed."""
+        return f'length={self.length}, channels={self.rows.shape[1]}'
+
     def forget_loaded(self) -> None:
         """Empty the queue."""
         self.clear()

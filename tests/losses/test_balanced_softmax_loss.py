@@ -159,3 +159,11 @@ def test_scores_in_float64_get_a_prior_in_float64():
         rtol=1e-14,
         atol=1e-14,
     )
+
+
+def test_no_labels_are_a_zero_with_a_graph():
+    loss = BalancedSoftmaxLoss(3, class_counts=[3, 2, 1])
+    scores = torch.zeros(0, 3, requires_grad=True)
+    found = loss(scores, torch.zeros(0, dtype=torch.int64))
+    assert found.item() == 0
+    found.backward()

@@ -20,11 +20,15 @@ class ClassPriorHook(Hook):
     through its wrappers, or the pixels per class of its label maps, of which
     each rank reads its share. Add it to ``custom_hooks`` where the model has
     ``mmpaco.GPaCoHead``, ``mmpaco.BalancedSoftmaxLoss``, or a
-    ``mmpaco.GPaCoAuxHead`` with ``class_prior=True``.
+    ``mmpaco.GPaCoAuxHead`` with ``class_prior=True``. Then a head of images
+    logs alpha x K.
 
     Example:
         >>> from mmengine.registry import HOOKS
+        >>> from mmpaco.engine.hooks import ClassPriorHook
         >>> hook = HOOKS.build(dict(type='mmpaco.ClassPriorHook'))
+        >>> isinstance(hook, ClassPriorHook)
+        True
     """
 
     def after_load_checkpoint(
@@ -75,3 +79,13 @@ class ClassPriorHook(Hook):
                 ),
                 logger='current',
             )
+        _report_strength(runner)
+
+
+def _report_strength(runner: Runner) -> None:
+    """Have heads say how strong their contrast is, now that all is known."""
+    batch_size = runner.train_dataloader.batch_size
+    for module in unwrapped(runner.model).modules():
+        # A batch sampler of one's own may give batches of any size.
+        if hasattr(module, 'report_strength') and batch_size:
+            module.report_strength(batch_size)

@@ -90,6 +90,7 @@ class GPaCoAuxHead(BaseDecodeHead):
 
     Example:
         >>> import torch
+        >>> from mmpaco.seg.models import GPaCoAuxHead
         >>> head = GPaCoAuxHead(8, 4, num_classes=3, source='backbone')
         >>> embeddings, scores = head([torch.randn(2, 8, 5, 6)])
         >>> embeddings.shape, scores.shape
