@@ -164,5 +164,6 @@ def share_statistics(*models: nn.Module) -> None:
         # In one message: a network has a hundred of them.
         message = torch.cat([x.flatten() for x in same])
         broadcast(message, 0)
-        for buffer, values in zip(same, message.split([*map(len, same)])):
+        parts = torch.split(message, [len(x) for x in same])
+        for buffer, values in zip(same, parts):
             buffer.copy_(values)

@@ -85,6 +85,7 @@ class ClassPriorHook(Hook):
 def _report_strength(runner: Runner) -> None:
     """Have heads say how strong their contrast is, now that all is known."""
     batch_size = runner.train_dataloader.batch_size
+    module: Any
     for module in unwrapped(runner.model).modules():
         # A batch sampler of one's own may give batches of any size.
         if hasattr(module, 'report_strength') and batch_size:
