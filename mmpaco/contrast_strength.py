@@ -9,11 +9,31 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ['ContrastStrength', 'class_strength', 'optimal_probability']
+__all__ = [
+    'IMAGES',
+    'PIXELS',
+    'ContrastStrength',
+    'StrengthRange',
+    'class_strength',
+    'optimal_probability',
+]
 
-# alpha x K of the head class lies between 0.4 and 4.5 in the papers' runs.
-PAPERS_RANGE = (0.4, 4.5)
-_SANE_RANGE = (0.1, 10.0)
+
+class StrengthRange(NamedTuple):
+    """Which alpha x K of the most frequent class are usual.
+
+    Args:
+        papers (tuple[float, float]): Least and most in the papers' runs.
+        sane (tuple[float, float]): Outside of it one is told.
+    """
+
+    papers: tuple[float, float]
+    sane: tuple[float, float]
+
+
+IMAGES = StrengthRange(papers=(0.4, 4.5), sane=(0.1, 10.0))
+# The main head's own loss trains the centers, too.
+PIXELS = StrengthRange(papers=(14.0, 90.0), sane=(1.0, 300.0))
 
 
 class ContrastStrength(NamedTuple):
@@ -22,10 +42,12 @@ class ContrastStrength(NamedTuple):
     Args:
         alpha (float): Weight of a positive.
         positives (float): K, the positives of an anchor of the class.
+        usual (StrengthRange): What is usual. Defaults to that of images.
     """
 
     alpha: float
     positives: float
+    usual: StrengthRange = IMAGES
 
     @property
     def alpha_k(self) -> float:
@@ -35,24 +57,29 @@ class ContrastStrength(NamedTuple):
     @property
     def is_sane(self) -> bool:
         """Whether both the center and the contrast will be learnt."""
-        low, high = _SANE_RANGE
+        low, high = self.usual.sane
         return self.alpha == 0 or low <= self.alpha_k <= high
 
     @property
     def advice(self) -> str:
         """What to do where it is not."""
-        low, high = _SANE_RANGE
-        lost = 'its center' if self.alpha_k > high else 'the contrast'
+        (low, high), papers = self.usual.sane, self.usual.papers
+        is_high = self.alpha_k > high
+        lost = 'its center' if is_high else 'the contrast'
+        wanted = papers[1] if is_high else papers[0]
         return (
-            f'alpha x K of the most frequent class is outside of {low} to '
-            f'{high} ({PAPERS_RANGE[0]} to {PAPERS_RANGE[1]} in the papers): '
-            f'{lost} will hardly be learnt. alpha={1 / self.positives:.2g} '
-            'brings it to 1.'
+            f'alpha x K of the most frequent class is outside of {low:g} to '
+            f'{high:g} ({papers[0]:g} to {papers[1]:g} in the papers): '
+            f'{lost} will hardly be learnt. '
+            f'alpha={wanted / self.positives:.2g} brings it to {wanted:g}.'
         )
 
 
 def class_strength(
-    alpha: float, share: float, num_contrasts: float
+    alpha: float,
+    share: float,
+    num_contrasts: float,
+    usual: StrengthRange = IMAGES,
 ) -> ContrastStrength:
     """Tell how strong contrast is for a class.
 
@@ -61,11 +88,12 @@ def class_strength(
         share (float): Share of the class in the training set, 0 to 1.
         num_contrasts (float): Rows that an anchor is contrasted with: queue
             and views x batch - 1.
+        usual (StrengthRange): What is usual. Defaults to that of images.
 
     Returns:
         ContrastStrength: With K = share x contrasts.
     """
-    return ContrastStrength(alpha, share * num_contrasts)
+    return ContrastStrength(alpha, share * num_contrasts, usual)
 
 
 def optimal_probability(alpha_k: float) -> float:

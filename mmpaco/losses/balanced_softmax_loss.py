@@ -45,7 +45,8 @@ def balanced_softmax_loss(
     if class_counts.shape != logits.shape[1:2]:
         raise ValueError(
             f'expected one class count for each of {logits.shape[1]} logits, '
-            f'but got shape {tuple(class_counts.shape)}'
+            f'but got shape {tuple(class_counts.shape)}; num_classes of the '
+            'loss must be that of the head'
         )
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     prior = log_class_prior(class_counts, logits.dtype)

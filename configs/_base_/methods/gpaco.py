@@ -9,8 +9,14 @@ method = dict(
         type='mmpaco.PaCoClassifier',
         head=dict(
             type='mmpaco.GPaCoHead',
-            # Of most of the papers' systems.
-            loss=dict(type='mmpaco.PaCoLoss', alpha=0.05, temperature=0.2),
+            # In the place of the loss of the network's base. The values are
+            # those of most of the papers' systems.
+            loss=dict(
+                _delete_=True,
+                type='mmpaco.PaCoLoss',
+                alpha=0.05,
+                temperature=0.2,
+            ),
         ),
     ),
 )

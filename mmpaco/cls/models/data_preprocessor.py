@@ -112,7 +112,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             raise ValueError(
                 f'expected {self.num_views} views of each image, but the '
                 f'batch has {num_views}; set num_views={self.num_views} in '
-                'the MultiView transform of the training pipeline, or '
+                'MultiView of train_dataloader.dataset.pipeline, or '
                 f'num_views={num_views} in the data preprocessor and the head'
             )
         sizes = {tuple(image.shape) for view in inputs for image in view}

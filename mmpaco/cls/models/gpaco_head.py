@@ -24,6 +24,10 @@ from mmpaco.registry import MODELS
 
 from .batch_checks import batch_labels, count_images
 
+_PAPERS_LOSS: dict[str, Any] = dict(
+    type='mmpaco.PaCoLoss', alpha=0.05, temperature=0.2
+)
+
 
 class _Anchors(NamedTuple):
     """Unit rows (N, D), their classes (N, ) and scores (N, C)."""
@@ -54,7 +58,8 @@ class GPaCoHead(LinearClsHead):
             one of your own. Where it trains no classifier (SupCon), that is
             frozen here and has no meaning until a second stage trains one.
             Defaults to PaCoLoss in the papers' setting for ImageNet-LT,
-            alpha 0.05 and temperature 0.2.
+            alpha 0.05 and temperature 0.2; without a ``type`` it says what
+            differs from that.
         projector (dict, optional): What differs from the defaults of
             ``mmpaco.Projector``, which are GPaCo's: three layers without
             norm, 128 outputs.
@@ -112,7 +117,9 @@ class GPaCoHead(LinearClsHead):
         if init_cfg is None:
             init_cfg = dict(type='Normal', std=0.01, override=dict(name='fc'))
         if loss is None:
-            loss = dict(type='mmpaco.PaCoLoss', alpha=0.05, temperature=0.2)
+            loss = _PAPERS_LOSS
+        elif isinstance(loss, dict) and 'type' not in loss:
+            loss = {**_PAPERS_LOSS, **loss}
         if isinstance(loss, dict):
             with merged_config('loss', 'mmpaco.PaCoLoss'):
                 loss = MODELS.build(loss)

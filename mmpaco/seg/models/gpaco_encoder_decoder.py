@@ -42,6 +42,19 @@ class _HandOver(BaseSegmentor):
                 'gpaco must be a dict of arguments of mmpaco.GPaCoAuxHead, or '
                 f'None for no such head, but got {gpaco!r}'
             )
+        is_cascade = isinstance(self, CascadeEncoderDecoder)
+        if ('num_stages' in kwargs) != is_cascade and not args:
+            base, ours = (
+                ('an EncoderDecoder', 'mmpaco.GPaCoEncoderDecoder')
+                if is_cascade
+                else (
+                    'a CascadeEncoderDecoder, with num_stages',
+                    'mmpaco.GPaCoCascadeEncoderDecoder',
+                )
+            )
+            raise ValueError(
+                f'the config is that of {base}; use model.type={ours}'
+            )
         super().__init__(*args, **kwargs)
         self.gpaco_head: Optional[GPaCoAuxHead] = None
         if not self._gpaco_heads():

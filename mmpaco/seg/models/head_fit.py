@@ -31,6 +31,7 @@ def make_head(main: nn.Module, gpaco: Mapping[str, Any]) -> GPaCoAuxHead:
         GPaCoAuxHead: The head.
 
     Raises:
+        TypeError: If a key is no argument of the head.
         ValueError: If the main head has no ``conv_seg``, or a head on the
             backbone is not told its channels.
     """
@@ -45,9 +46,19 @@ def make_head(main: nn.Module, gpaco: Mapping[str, Any]) -> GPaCoAuxHead:
             f'gpaco=dict(source={gpaco["source"]!r}) needs in_channels, those '
             f'of a stage of the backbone, but got gpaco={dict(gpaco)}'
         )
-    head: GPaCoAuxHead = MODELS.build(
-        {'type': 'mmpaco.GPaCoAuxHead', **cfg, **gpaco}
-    )
+    try:
+        head: GPaCoAuxHead = MODELS.build(
+            {'type': 'mmpaco.GPaCoAuxHead', **cfg, **gpaco}
+        )
+    except TypeError as error:
+        if 'unexpected keyword argument' not in str(error):
+            raise
+        told = str(error).partition(';')[0]
+        raise TypeError(
+            f'gpaco={dict(gpaco)}: {told}; its keys are arguments of '
+            'mmpaco.GPaCoAuxHead, and those of the loss, such as alpha and '
+            'temperature, belong in gpaco=dict(loss_decode=dict(...))'
+        ) from error
     return head
 
 

@@ -6,6 +6,7 @@ from typing import Optional
 import torch
 from torch import Tensor
 
+from mmpaco.contrast_strength import PIXELS
 from mmpaco.engine.host_copy import HostCopy
 from mmpaco.engine.strength_report import report_strength
 
@@ -60,5 +61,9 @@ class PixelStrength:
         positives = (counts * (counts - 1)).sum(0) / anchors.clamp(min=1)
         shares = positives / self._num_contrasts
         report_strength(
-            self.alpha, shares.tolist(), self._num_contrasts, 'the first batch'
+            self.alpha,
+            shares.tolist(),
+            self._num_contrasts,
+            'the first batch',
+            PIXELS,
         )

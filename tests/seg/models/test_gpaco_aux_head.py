@@ -414,7 +414,9 @@ print(type(head).__name__, 'mmpaco.cls' in sys.modules)
     assert out.stdout.endswith('GPaCoAuxHead False\n'), out.stderr
 
 
-@pytest.mark.parametrize('alpha, warned', ((0.01, False), (2.0, True)))
+@pytest.mark.parametrize(
+    'alpha, warned', ((0.01, True), (0.1, False), (1.5, False), (10, True))
+)
 def test_contrast_strength_is_logged_once_and_warned_of(log, alpha, warned):
     made = head(
         loss_decode=dict(type='mmpaco.PaCoLoss', alpha=alpha, temperature=0.07)

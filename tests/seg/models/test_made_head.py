@@ -273,3 +273,26 @@ def test_a_model_with_it_is_still_an_encoder_decoder(cfg, build):
     assert isinstance(model.auxiliary_head, nn.Module)
     assert model.with_auxiliary_head
     assert not build(cfg(auxiliary_head=None)).with_auxiliary_head
+
+
+@pytest.mark.parametrize(
+    'gpaco, key',
+    (
+        (dict(alpha=0.02), 'alpha'),
+        (dict(num_sample=4096), 'num_sample'),
+        (dict(loss_decode=dict(temperatur=0.1)), 'temperatur'),
+    ),
+)
+def test_a_key_that_the_made_head_lacks_is_told_where_it_was_given(
+    cfg, build, gpaco, key
+):
+    with pytest.raises(TypeError, match=f"gpaco=.*'{key}'.*loss_decode") as e:
+        build(cfg(gpaco=gpaco))
+    assert '_delete_' not in str(e.value)
+
+
+def test_a_cascade_and_a_single_head_name_each_other(cfg, build):
+    with pytest.raises(ValueError, match='use model.type=mmpaco.GPaCoCascade'):
+        build(cfg(num_stages=2))
+    with pytest.raises(ValueError, match='model.type=mmpaco.GPaCoEncoderDec'):
+        build(cfg(type='mmpaco.GPaCoCascadeEncoderDecoder'))

@@ -1,0 +1,36 @@
+"""The code of docs/losses.md runs as it stands there."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from support.paths import DOCS
+from support.processes import environment
+
+BLOCKS = re.findall(
+    r'```python\n(.*?)```', (DOCS / 'losses.md').read_text(), re.DOTALL
+)
+USE = """
+loss = PrototypeLoss(temperature=0.2)
+rows = F.normalize(torch.randn(6, 8), dim=1).requires_grad_()
+loss(rows, torch.arange(6) % 3, torch.zeros(6, 3)).backward()
+assert rows.grad.abs().sum() > 0
+"""
+
+
+def test_there_are_a_loop_a_loss_and_its_config():
+    assert len(BLOCKS) == 3
+
+
+@pytest.mark.parametrize('code', (BLOCKS[0], BLOCKS[1] + USE))
+def test_code_of_the_page_runs(code):
+    done = subprocess.run(
+        [sys.executable, '-W', 'error::UserWarning:mmpaco', '-c', code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
