@@ -46,6 +46,30 @@ def test_a_base_is_referred_to_as_a_name():
     assert not found, f'{found}: write _base_.x for {{{{_base_.x}}}}'
 
 
+@pytest.mark.parametrize(
+    'name',
+    [
+        *METHODS,
+        *(
+            path.relative_to(CONFIGS).as_posix()
+            for path in sorted((CONFIGS / '_base_/datasets').glob('*.py'))
+        ),
+    ],
+)
+def test_worker_processes_go_on_from_epoch_to_epoch(name):
+    """New ones would draw the augmentations of the epoch before again."""
+    cfg = Config.fromfile(CONFIGS / name)
+    loaders = [
+        cfg[f'{split}_dataloader']
+        for split in ('train', 'val', 'test')
+        if cfg.get(f'{split}_dataloader')
+    ]
+    assert loaders
+    for loader in loaders:
+        # PyTorch refuses persistent workers where there are none.
+        assert loader.persistent_workers == (loader.num_workers > 0)
+
+
 def test_another_network_takes_a_method_as_the_docs_say(tmp_path):
     text = (DOCS / 'networks.md').read_text(encoding='utf-8')
     example = re.search('```python\n(_base_.*?)```', text, re.DOTALL)[1]

@@ -17,6 +17,7 @@ train_dataset = dict(
 train_dataloader = dict(
     batch_size=128,
     num_workers=4,
+    persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=train_dataset,
@@ -24,6 +25,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=500,
     num_workers=2,
+    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='CIFAR100',

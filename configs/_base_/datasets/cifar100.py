@@ -13,6 +13,7 @@ data_root = 'data/cifar100'
 train_dataloader = dict(
     batch_size=128,
     num_workers=4,
+    persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(type='CIFAR100', data_root=data_root, split='train'),
@@ -20,6 +21,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=500,
     num_workers=2,
+    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='CIFAR100',

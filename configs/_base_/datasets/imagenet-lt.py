@@ -23,6 +23,7 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=32,
     num_workers=8,
+    persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=train_dataset,
@@ -30,6 +31,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=64,
     num_workers=8,
+    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='mmpaco.ImageNetLT',
@@ -42,6 +44,7 @@ val_dataloader = dict(
 test_dataloader = dict(
     batch_size=64,
     num_workers=8,
+    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='mmpaco.ImageNetLT',

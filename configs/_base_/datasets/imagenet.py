@@ -19,6 +19,7 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=64,
     num_workers=8,
+    persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(type='ImageNet', data_root=data_root, split='train'),
@@ -26,6 +27,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=64,
     num_workers=8,
+    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ImageNet',
