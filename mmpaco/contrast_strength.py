@@ -92,7 +92,16 @@ def class_strength(
 
     Returns:
         ContrastStrength: With K = share x contrasts.
+
+    Raises:
+        ValueError: If the share is not in [0, 1].
     """
+    # A share is a quotient, which may be rounded.
+    if not 0 <= share <= 1 + 1e-6:
+        raise ValueError(
+            'the share of a class in the training set must be in [0, 1], but '
+            f'got {share}; divide its count by the sum of all'
+        )
     return ContrastStrength(alpha, share * num_contrasts, usual)
 
 

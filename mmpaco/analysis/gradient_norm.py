@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 from torch import Tensor, nn
 
 from mmpaco.files import PathLike
+from mmpaco.losses import as_class_counts
 from mmpaco.runner.loaded_runner import ConfigLike, loaded_runner, read_config
 
 from .pictures import (
@@ -129,10 +130,14 @@ def plot_gradient_norms(
             name of the legend.
         counts (Sequence[int]): Training images by class index.
         path (str | PathLike): PNG to write.
+
+    Raises:
+        TypeError: If counts are not real numbers.
+        ValueError: If one is negative, infinite or nan, or all are zero.
     """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-    order = np.argsort(-np.asarray(counts), kind='stable')
+    order = np.argsort(-as_class_counts(counts).numpy(), kind='stable')
     rank = np.arange(1, len(order) + 1)
     figure, (ax,) = new_figure(1)
     for i, (name, values) in enumerate(norms.items()):

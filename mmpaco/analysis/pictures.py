@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmpaco.files import PathLike
+from mmpaco.losses import as_class_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,6 +130,11 @@ def plot_class_values(
         names: Names of the classes, if the counts are those of all seeds.
             Classes then stand side by side, and not at their counts.
         labels: Of the counts and of the values.
+
+    Raises:
+        TypeError: If counts are not real numbers.
+        ValueError: If there is not one count for each value, one is negative,
+            infinite or nan, or all are zero.
     """
     from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
@@ -138,7 +144,7 @@ def plot_class_values(
     for i, (label, group) in enumerate(methods.items()):
         sizes, values = [], []
         for raw_counts, raw_values in group:
-            count = np.asarray(raw_counts)
+            count = as_class_counts(raw_counts, len(raw_values)).numpy()
             order = np.argsort(-count, kind='stable')
             ranked = np.asarray(raw_values, dtype=float)[order]
             if names:

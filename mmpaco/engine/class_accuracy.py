@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmpaco.losses import as_class_counts
+
 Array = np.ndarray
 
 
@@ -71,12 +73,18 @@ def shot_accuracy(
         dict[str, float]: Percent for 'many', 'medium', 'few' and 'all'.
         Classes without an evaluated image are left out, and so is a group
         without classes.
+
+    Raises:
+        TypeError: If the counts are not real numbers.
+        ValueError: If their number is not that of the classes, one is
+            negative, infinite or nan, or all are zero.
     """
+    sizes = as_class_counts(class_counts, len(counts.total)).numpy()
     evaluated = counts.total > 0
     groups = {
-        'many': class_counts > many_shot,
-        'medium': (class_counts >= few_shot) & (class_counts <= many_shot),
-        'few': class_counts < few_shot,
+        'many': sizes > many_shot,
+        'medium': (sizes >= few_shot) & (sizes <= many_shot),
+        'few': sizes < few_shot,
         'all': np.ones_like(evaluated),
     }
     return {

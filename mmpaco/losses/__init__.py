@@ -5,6 +5,7 @@ This room imports torch alone, so that the losses work in any PyTorch code.
 
 from .balanced_softmax_loss import BalancedSoftmaxLoss, balanced_softmax_loss
 from .base import ContrastBatch, ContrastiveLoss
+from .class_counts import as_class_counts
 from .class_prior import ClassPrior, log_class_prior
 from .embedding_queue import EmbeddingQueue
 from .labels import check_labels
@@ -23,6 +24,7 @@ __all__ = [
     'PaCoLoss',
     'Projector',
     'SupConLoss',
+    'as_class_counts',
     'balanced_softmax_loss',
     'check_labels',
     'effective_number_weights',

@@ -3,13 +3,13 @@
 Meta-Softmax, Ren et al., NeurIPS 2020, https://arxiv.org/abs/2007.10740
 """
 
-from collections.abc import Sequence
 from typing import Optional
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .class_counts import CountsLike, check_counts_of_loss
 from .class_prior import ClassPrior, log_class_prior
 
 
@@ -24,8 +24,8 @@ def balanced_softmax_loss(
     Args:
         logits (Tensor): Class scores of shape (N, C) or (N, C, ...).
         labels (Tensor): Class indices of shape (N, ) or (N, ...).
-        class_counts (Tensor): Training images, or pixels, per class, of shape
-            (C, ).
+        class_counts (Tensor): Training images, or pixels, per class, or
+            shares, of shape (C, ).
         ignore_index (int): The label that adds no loss.
 
     Returns:
@@ -33,7 +33,9 @@ def balanced_softmax_loss(
         where the label is ``ignore_index``. (float64 for float64 logits.)
 
     Raises:
-        ValueError: If the number of counts is not the number of logits.
+        TypeError: If the counts are no tensor of real numbers.
+        ValueError: If there is not one count for each class, or, on the host,
+            one is negative, infinite or nan, or all are zero.
 
     Example:
         >>> import torch
@@ -42,12 +44,7 @@ def balanced_softmax_loss(
         >>> balanced_softmax_loss(torch.zeros(2, 2), labels, counts)
         tensor([0.1054, 2.3026])
     """
-    if class_counts.shape != logits.shape[1:2]:
-        raise ValueError(
-            f'expected one class count for each of {logits.shape[1]} logits, '
-            f'but got shape {tuple(class_counts.shape)}; num_classes of the '
-            'loss must be that of the head'
-        )
+    check_counts_of_loss(class_counts, logits)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     prior = log_class_prior(class_counts, logits.dtype)
     shape = (1, -1) + (1,) * (logits.dim() - 2)
@@ -69,9 +66,9 @@ class BalancedSoftmaxLoss(nn.Module):
     Args:
         num_classes (int): The class count C.
         loss_weight (float): Factor of the loss. Defaults to 1.0.
-        class_counts (Sequence[int], optional): Training images, or pixels,
-            per class. Defaults to None: ``mmpaco.ClassPriorHook`` counts
-            them before training.
+        class_counts (Sequence[float] | Tensor, optional): Training images, or
+            pixels, per class, or shares. Defaults to None:
+            ``mmpaco.ClassPriorHook`` counts them before training.
         loss_name (str): Name of the loss in the log of mmseg. Defaults to
             'loss_balanced_softmax'.
 
@@ -91,7 +88,7 @@ class BalancedSoftmaxLoss(nn.Module):
         self,
         num_classes: int,
         loss_weight: float = 1.0,
-        class_counts: Optional[Sequence[int]] = None,
+        class_counts: Optional[CountsLike] = None,
         loss_name: str = 'loss_balanced_softmax',
     ) -> None:
         super().__init__()

@@ -190,7 +190,8 @@ class ContrastiveLoss(nn.Module):
                 anchors (momentum keys, queue), of shape (M, D).
             extra_labels (Tensor, optional): Their classes, of shape (M, ).
             class_counts (Tensor, optional): Training images (or pixels) per
-                class, of shape (C, ). None leaves out the class prior.
+                class, or shares, of shape (C, ). None leaves out the class
+                prior.
 
         Returns:
             Tensor: The loss in float32 (float64 if features or scores are):
@@ -198,10 +199,11 @@ class ContrastiveLoss(nn.Module):
             is 'none'.
 
         Raises:
-            TypeError: If features or scores are not floating or labels are
-                not integers.
-            ValueError: If a shape does not fit, or a label on the host is
-                neither a class nor ignored.
+            TypeError: If features or scores are not floating, labels are
+                not integers, or class counts are no tensor of real numbers.
+            ValueError: If a shape does not fit, or on the host a label is
+                neither a class nor ignored, or the class counts are negative,
+                not finite, or all zero.
         """
         check_inputs(
             features,

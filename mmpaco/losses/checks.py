@@ -1,4 +1,4 @@
-"""Checks of the arguments of the losses, none of which reads values."""
+"""Checks of the arguments of the losses, which read no device."""
 
 import math
 from collections.abc import Callable
@@ -6,6 +6,8 @@ from typing import Optional
 
 import torch
 from torch import Tensor
+
+from .class_counts import check_counts_of_loss
 
 # The least normal number of float32.
 _TINY = torch.finfo(torch.float32).tiny
@@ -71,13 +73,8 @@ def check_inputs(
         raise TypeError(
             f'center_logits must be floating, but got {center_logits.dtype}'
         )
-    if class_counts is not None and class_counts.shape != (
-        center_logits.shape[1],
-    ):
-        raise ValueError(
-            f'expected one class count for each of {center_logits.shape[1]} '
-            f'centers, but got shape {tuple(class_counts.shape)}'
-        )
+    if class_counts is not None:
+        check_counts_of_loss(class_counts, center_logits)
 
 
 def _check_rows(

@@ -1,12 +1,12 @@
 """The class prior of balanced softmax."""
 
 import warnings
-from collections.abc import Sequence
-from typing import Optional, Union
+from typing import Any, Optional
 
 import torch
 from torch import Tensor
 
+from .class_counts import CountsLike, as_class_counts, check_counts_of_loss
 from .data_state import DataState
 
 # Keeps the logarithm finite for a class that has no training image.
@@ -19,8 +19,8 @@ def log_class_prior(
     """Logarithm of each class's share of the training set.
 
     Args:
-        class_counts (Tensor): Training images (or pixels) per class, of
-            shape (C, ).
+        class_counts (Tensor): Training images (or pixels) per class, or
+            shares, of shape (C, ).
         dtype (torch.dtype): That of the scores it is added to. Defaults to
             float32.
 
@@ -28,14 +28,21 @@ def log_class_prior(
         Tensor: ``log(n_c / sum(n) + 1e-9)`` of shape (C, ), in ``dtype``,
         whatever the counts are.
 
+    Raises:
+        TypeError: If the counts are no tensor of real numbers.
+        ValueError: If, on the host, one is negative, infinite or nan, or all
+            are zero.
+
     Example:
         >>> import torch
         >>> from mmpaco.losses import log_class_prior
         >>> log_class_prior(torch.tensor([60, 30, 10])).exp()
         tensor([0.6000, 0.3000, 0.1000])
     """
-    counts = class_counts.to(dtype)
-    return torch.log(counts / counts.sum() + _EPS)
+    check_counts_of_loss(class_counts)
+    # Counts may be beyond the range of the scores.
+    counts = class_counts.to(torch.promote_types(class_counts.dtype, dtype))
+    return torch.log((counts / counts.sum()).to(dtype) + _EPS)
 
 
 class ClassPrior(DataState):
@@ -46,10 +53,12 @@ class ClassPrior(DataState):
 
     Args:
         num_classes (int): The class count C.
-        class_counts (Sequence[int] | Tensor, optional): The counts, which the
-            hook then leaves alone. Defaults to None: not set yet.
+        class_counts (Sequence[float] | Tensor, optional): The counts, which
+            the hook then leaves alone. They may be shares. Defaults to None:
+            not set yet.
 
     Raises:
+        TypeError: As by :meth:`set_class_counts`.
         ValueError: If ``num_classes`` is not positive, or as by
             :meth:`set_class_counts`.
 
@@ -66,7 +75,7 @@ class ClassPrior(DataState):
     def __init__(
         self,
         num_classes: int,
-        class_counts: Optional[Union[Sequence[int], Tensor]] = None,
+        class_counts: Optional[CountsLike] = None,
     ) -> None:
         super().__init__()
         if num_classes < 1:
@@ -83,34 +92,21 @@ class ClassPrior(DataState):
         if class_counts is not None:
             self.set_class_counts(class_counts)
 
-    def set_class_counts(self, counts: Union[Sequence[int], Tensor]) -> None:
-        """Store the training images per class.
+    def set_class_counts(self, counts: CountsLike) -> None:
+        """Store the training images per class, or shares, as they are.
 
         Args:
-            counts (Sequence[int] | Tensor): One count for each class, none
-                of them negative, at least one of them positive.
+            counts (Sequence[float] | Tensor): One finite count for each
+                class, none of them negative, at least one of them positive.
 
         Raises:
+            TypeError: If the counts are not real numbers.
             ValueError: If the number of counts is not the class count, a
-                count is negative, or all are zero.
+                count is negative, infinite or nan, or all are zero.
         """
-        values = torch.as_tensor(counts)
-        if values.shape != (self.num_classes,):
-            raise ValueError(
-                f'expected {self.num_classes} class counts (num_classes), '
-                f'but got shape {tuple(values.shape)}; num_classes of the '
-                'model and the classes of the training set must agree'
-            )
-        if (values < 0).any():
-            raise ValueError(
-                'class counts must not be negative, but got '
-                f'{values[values < 0].tolist()}'
-            )
-        if not values.any():
-            raise ValueError(
-                'all class counts are zero; the training set has no labels'
-            )
-        self.class_counts.copy_(values)
+        values = as_class_counts(counts, self.num_classes)
+        # In place, unless whole numbers would cut shares off.
+        self.class_counts = self.class_counts.to(values.dtype).copy_(values)
         self._is_set = True
 
     def forget_loaded(self) -> None:
@@ -129,14 +125,37 @@ class ClassPrior(DataState):
         """Show the arguments when the module is printed."""
         return f'num_classes={self.num_classes}, is_given={self.is_given}'
 
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        theirs = state_dict.get(f'{prefix}class_counts')
+        if theirs is not None and not self._is_set:
+            # Copied into whole numbers, shares would become 0.
+            self.class_counts = self.class_counts.to(theirs.dtype)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> 'ClassPrior':
+        counts = self.class_counts
+        super()._apply(*args, **kwargs)
+        # A model in half precision has no room for many images.
+        if self.class_counts.dtype != counts.dtype:
+            self.class_counts = counts.to(self.class_counts.device)
+        return self
+
     def forward(self) -> Tensor:
         """Give the class counts.
 
         Returns:
-            Tensor: Training images per class, int64 of shape (C, ).
+            Tensor: Training images per class, of shape (C, ): int64, or
+            floating if they were set so.
 
         Raises:
             RuntimeError: If nothing has set the counts.
+            ValueError: If those of a checkpoint are no counts.
         """
         # Read once, at the first loss: later steps do not wait for a device.
         if not self._is_known:
@@ -146,6 +165,7 @@ class ClassPrior(DataState):
                     "dict(type='mmpaco.ClassPriorHook') to custom_hooks, or "
                     'call set_class_counts before training'
                 )
+            as_class_counts(self.class_counts)
             if self.training and not self._is_set:
                 warnings.warn(
                     'the class prior is that of the data of a checkpoint; to '

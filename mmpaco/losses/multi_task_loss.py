@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .base import ContrastBatch
 from .checks import check_numbers
+from .class_counts import check_counts_of_loss
 from .labels import class_index
 from .supcon_loss import SupConLoss
 
@@ -30,12 +31,18 @@ def effective_number_weights(
     https://arxiv.org/abs/1901.05555).
 
     Args:
-        class_counts (Tensor): Training images per class, of shape (C, ).
+        class_counts (Tensor): Training images per class, of shape (C, ), and
+            not shares: the equation knows how many images are many.
         dtype (torch.dtype): That of the loss. Defaults to float32.
 
     Returns:
         Tensor: The weights, of shape (C, ), in ``dtype``. A class without
         images has that of one image.
+
+    Raises:
+        TypeError: If the counts are no tensor of real numbers.
+        ValueError: If, on the host, one is negative, infinite or nan, or all
+            are zero.
 
     Example:
         >>> import torch
@@ -43,6 +50,7 @@ def effective_number_weights(
         >>> effective_number_weights(torch.tensor([1000, 100, 10]))
         tensor([ 0.3888,  2.5820, 24.6931])
     """
+    check_counts_of_loss(class_counts)
     # The divisor 1 - 0.999 cancels.
     effective = -torch.expm1(
         class_counts.to(dtype) * math.log(_EFFECTIVE_BASE)

@@ -1,6 +1,7 @@
 """What is drawn of many classes."""
 
 import numpy as np
+import pytest
 
 from mmpaco.analysis.pictures import plot_class_values, smooth
 
@@ -22,3 +23,11 @@ def test_neighbours_are_averaged_to_the_very_ends():
     ramp = np.arange(100.0)
     np.testing.assert_allclose(smooth(ramp)[2:-2], ramp[2:-2])
     assert smooth(ramp)[0] == 1
+
+
+@pytest.mark.parametrize(
+    'counts', ([3, 2], [3.0, np.nan, 1.0], [3, -2, 1], [0, 0, 0])
+)
+def test_what_is_no_count_is_not_drawn(counts, tmp_path):
+    with pytest.raises(ValueError, match='class counts'):
+        plot_class_values({'a': [(counts, [1, 2, 3])]}, tmp_path / 'x.png')

@@ -45,6 +45,8 @@ def test_a_label_that_is_no_class_is_refused(label):
 )
 def test_groups_are_means_over_their_classes(classes):
     counts, images, correct = np.array(classes).T
+    # A training set without an image is refused.
+    counts[0] += not counts.any()
     correct = np.minimum(correct, images)
     groups = {'many': [], 'medium': [], 'few': [], 'all': []}
     for n, total, right in zip(counts, images, correct):
@@ -67,3 +69,18 @@ def test_thresholds_are_the_papers(count, group):
     counted = ClassCounts(np.array([3]), np.array([4]))
     got = shot_accuracy(counted, np.array([count]), 100, 20)
     assert got == {group: 75.0, 'all': 75.0}
+
+
+@pytest.mark.parametrize(
+    'counts, message',
+    (
+        ([5, 5], 'expected 1 class counts'),
+        ([np.nan], 'finite'),
+        ([-1], 'negative'),
+        ([0], 'all class counts are zero'),
+    ),
+)
+def test_what_is_no_count_is_refused(counts, message):
+    counted = ClassCounts(np.array([3]), np.array([4]))
+    with pytest.raises(ValueError, match=message):
+        shot_accuracy(counted, np.array(counts), 100, 20)

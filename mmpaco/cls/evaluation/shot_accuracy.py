@@ -9,6 +9,7 @@ from mmengine.evaluator import BaseMetric
 
 from mmpaco.engine.class_accuracy import count_predictions, shot_accuracy
 from mmpaco.engine.class_counts import count_labels
+from mmpaco.losses import as_class_counts
 from mmpaco.registry import DATASETS, METRICS
 
 
@@ -22,8 +23,9 @@ class ShotAccuracy(BaseMetric):
     Args:
         train_dataset (dict, optional): Config of the training dataset, to
             count its images; the same as in ``train_dataloader``.
-        class_counts (Sequence[int], optional): The counts themselves, where
-            the training dataset is not at hand. One of the two is needed.
+        class_counts (Sequence[float], optional): The counts themselves, in
+            the unit of the limits below, where the training dataset is not at
+            hand. One of the two is needed.
         many_shot (int): Classes with more training images are many-shot.
             Defaults to 100, as in the papers.
         few_shot (int): Classes with fewer training images are few-shot.
@@ -32,8 +34,10 @@ class ShotAccuracy(BaseMetric):
         prefix (str, optional): Prefix of the names. Defaults to 'shot'.
 
     Raises:
-        ValueError: If not exactly one source of counts is given, or the
-            thresholds are in the wrong order.
+        TypeError: If the counts are not real numbers.
+        ValueError: If not exactly one source of counts is given, a count is
+            negative, infinite or nan, all are zero, or the thresholds are in
+            the wrong order.
 
     Example:
         >>> from mmpaco.registry import METRICS
@@ -52,7 +56,7 @@ class ShotAccuracy(BaseMetric):
     def __init__(
         self,
         train_dataset: Optional[dict[str, Any]] = None,
-        class_counts: Optional[Sequence[int]] = None,
+        class_counts: Optional[Sequence[float]] = None,
         many_shot: int = 100,
         few_shot: int = 20,
         collect_device: str = 'cpu',
@@ -72,7 +76,9 @@ class ShotAccuracy(BaseMetric):
         self.many_shot = many_shot
         self.few_shot = few_shot
         self._class_counts = (
-            None if class_counts is None else np.asarray(class_counts)
+            None
+            if class_counts is None
+            else as_class_counts(class_counts).cpu().numpy()
         )
 
     @property

@@ -71,11 +71,28 @@ def test_counts_come_from_the_training_dataset(mnist5k):
         dict(train_dataset=dict(type='MNIST'), class_counts=[1]),
         dict(class_counts=[1], few_shot=200),
         dict(class_counts=[1], few_shot=-1),
+        dict(class_counts=[float('nan'), 5.0]),
+        dict(class_counts=[-1, 5]),
+        dict(class_counts=[0, 0]),
     ),
 )
 def test_bad_arguments_are_refused(options):
     with pytest.raises(ValueError):
         ShotAccuracy(**options)
+
+
+def test_counts_are_kept_as_they_are():
+    """Shares, with limits that are shares."""
+    shares = [0.7, 0.25, 0.05]
+    metric = ShotAccuracy(class_counts=shares, many_shot=0.5, few_shot=0.1)
+    assert metric.class_counts.tolist() == shares
+    metric.process(None, [dict(gt_label=i, pred_label=0) for i in range(3)])
+    assert metric.evaluate(3) == {
+        'shot/many': 100.0,
+        'shot/medium': 0.0,
+        'shot/few': 0.0,
+        'shot/all': pytest.approx(100 / 3),
+    }
 
 
 def test_test_label_without_a_training_count_is_refused():
