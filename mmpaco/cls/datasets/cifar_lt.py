@@ -8,7 +8,7 @@ from mmpretrain.datasets import CIFAR10, CIFAR100, BaseDataset
 
 from mmpaco.registry import DATASETS
 
-from .long_tailed import check_tail, long_tailed_counts
+from .long_tailed import check_tail, counts_from
 
 __all__ = ['CIFAR10LT', 'CIFAR100LT', 'cifar_lt_positions']
 
@@ -34,16 +34,11 @@ def cifar_lt_positions(
         ValueError: If the factor is below 1 or leaves a class without
             images, or a class has fewer images than its share.
     """
-    kept = long_tailed_counts(max(counts), len(counts), 'exp', factor)
+    kept = counts_from(np.asarray(counts), 'exp', factor)
     # Not the default generator, whose stream NumPy may change.
     random = np.random.RandomState(0)
     positions = []
-    for category, (available, wanted) in enumerate(zip(counts, kept)):
-        if available < wanted:
-            raise ValueError(
-                f'class {category} has {available} images, but a factor of '
-                f'{factor} takes {wanted}; give the full, balanced set'
-            )
+    for available, wanted in zip(counts, kept):
         drawn = np.arange(available)
         random.shuffle(drawn)
         positions.append(drawn[:wanted])

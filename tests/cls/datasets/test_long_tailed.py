@@ -1,5 +1,7 @@
 """The long-tailed subset of real images."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,9 @@ from hypothesis import strategies as st
 from support.scope import enter_scope
 
 from mmpaco.cls.datasets import LongTailedDataset
+from mmpaco.cls.datasets.cifar_lt import cifar_lt_positions
 from mmpaco.cls.datasets.long_tailed import long_tailed_counts
+from mmpaco.engine.class_counts import count_labels
 from mmpaco.registry import DATASETS
 
 
@@ -90,6 +94,144 @@ def test_subset_has_the_counts_and_images_of_their_class(mnist, profile):
         assert dataset[i]['sample_idx'] == i
 
 
+def listed(tmp_path, counts, **options):
+    """A data set with so many images of each class."""
+    path = tmp_path / 'list.txt'
+    path.write_text(
+        '\n'.join(
+            f'{label}/{i}.png {label}'
+            for label, count in enumerate(counts)
+            for i in range(count)
+        )
+    )
+    return dict(
+        type='mmpaco.ImageListDataset',
+        ann_file=str(path),
+        num_classes=len(counts),
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    'profile, told',
+    (
+        ('exp', 'class 1 has 20 images for 30, .*class 4 has 3 images for 13'),
+        (
+            'step',
+            'class 1 has 20 images for 40, .*class 4 has 3 images for 13',
+        ),
+        ('pareto', 'class 1 has 20 images for 29, .*class 4 has 3 images for'),
+    ),
+)
+def test_too_few_images_for_the_tail_are_told(tmp_path, profile, told):
+    """With the head class that they suffice for, which then is one."""
+    unbalanced = listed(tmp_path, [40, 20, 10, 5, 3])
+    options = dict(profile=profile, factor=3)
+    with pytest.raises(
+        ValueError,
+        match=rf'the {profile} tail of factor 3 from 40 images.*{told}'
+        r'.*\(4 of 5 classes\)\. They suffice for largest=(\d+)$',
+    ) as error:
+        LongTailedDataset(unbalanced, **options)
+    largest = int(str(error.value).rsplit('=', 1)[1])
+    dataset = LongTailedDataset(unbalanced, **options, largest=largest)
+    counts = count_labels(dataset)
+    assert counts[0] == largest
+    assert counts[0] / counts[-1] == pytest.approx(3, rel=0.1)
+    # And with no other that is larger.
+    for more in range(largest + 1, 20):
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            with pytest.raises((ValueError, UserWarning)):
+                LongTailedDataset(unbalanced, **options, largest=more)
+
+
+@pytest.mark.parametrize('profile', ('exp', 'step', 'pareto'))
+def test_a_head_class_that_is_small_itself_is_told(tmp_path, profile):
+    small_first = listed(tmp_path, [5, 60, 60, 60])
+    with pytest.raises(
+        ValueError,
+        match='class 0 has 5 images for 60.*1 of 4 classes.*no head class.*'
+        'shuffle_classes',
+    ):
+        LongTailedDataset(small_first, profile=profile, factor=10)
+    # The tail of another order has it as its last class.
+    dataset = LongTailedDataset(
+        small_first, profile=profile, factor=12, shuffle_classes=True, seed=3
+    )
+    counts = count_labels(dataset)
+    assert counts.max() / counts.min() == 12 and counts[0] == 5
+
+
+def test_a_balanced_set_may_have_more_than_the_tail_needs(mnist):
+    dataset = LongTailedDataset(mnist, factor=10, largest=100)
+    expected = long_tailed_counts(100, 10, 'exp', 10)
+    assert count_labels(dataset).tolist() == expected.tolist()
+    held_out = LongTailedDataset(mnist, factor=10, largest=100, held_out=1000)
+    assert count_labels(held_out).tolist() == (400 - expected).tolist()
+    with pytest.raises(ValueError, match='class 0 has 400 images for 401'):
+        LongTailedDataset(mnist, factor=10, largest=401)
+
+
+def test_a_factor_that_whole_images_do_not_meet_is_told(tmp_path):
+    """And no error: 200 on CIFAR-100 is such one, and has its known list."""
+    balanced = listed(tmp_path, [40] * 10)
+    with pytest.warns(
+        UserWarning,
+        match='40 images to 1, a factor of 40 and not 30.*; 40 and 20 are met',
+    ):
+        LongTailedDataset(balanced, factor=30)
+    with pytest.warns(
+        UserWarning, match='500 images to 2, .* 250 and not 200'
+    ):
+        assert sum(map(len, cifar_lt_positions([500] * 100, 200))) == 9502
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        LongTailedDataset(balanced, factor=20)
+        LongTailedDataset(balanced, factor=9.5)
+
+
+def test_a_tail_of_one_class_is_refused(tmp_path):
+    with pytest.raises(ValueError, match='two classes or more'):
+        LongTailedDataset(listed(tmp_path, [30]), factor=3)
+
+
+def test_a_part_of_the_long_tail_is_a_data_set_of_its_own(mnist):
+    """As any data set of mmpretrain, inside of its wrappers."""
+    whole = LongTailedDataset(mnist, seed=3)
+    indices = [5, 0, 900]
+    part = whole.get_subset(indices)
+    assert len(whole) == 988 and len(part) == 3
+    for place, index in enumerate(indices):
+        mine, theirs = part.get_data_info(place), whole.get_data_info(index)
+        assert mine['img'].tobytes() == theirs['img'].tobytes()
+        assert mine['gt_label'] == theirs['gt_label']
+    assert len(whole.get_subset(10)) == len(whole.get_subset(-10)) == 10
+    part.get_subset_([1])
+    assert len(part) == 1 and len(whole) == 988
+    lazy = LongTailedDataset(dict(mnist, lazy_init=True))
+    assert len(lazy.get_subset(7)) == 7
+
+
+def test_it_is_divided_into_folds(mnist):
+    tail = dict(type='mmpaco.LongTailedDataset', dataset=mnist)
+    options = dict(type='KFoldDataset', dataset=tail, num_splits=4, seed=1)
+    folds = [
+        DATASETS.build(dict(options, fold=fold, test_mode=True))
+        for fold in range(4)
+    ]
+    assert [len(fold) for fold in folds] == [247] * 4
+    expected = count_labels(LongTailedDataset(mnist))
+    assert sum(count_labels(fold) for fold in folds).tolist() == (
+        expected.tolist()
+    )
+    rest = DATASETS.build(dict(options, fold=0))
+    assert len(rest) == 988 - 247
+    assert (count_labels(rest) + count_labels(folds[0])).tolist() == (
+        expected.tolist()
+    )
+
+
 def test_seed_decides_what_is_drawn(mnist):
     first, again, other = (
         images_of(LongTailedDataset(mnist, seed=seed)) for seed in (0, 0, 1)
@@ -140,6 +282,7 @@ def test_lazy_dataset_is_read_when_it_is_needed(mnist):
         (dict(profile='linear'), "'exp', 'step', 'pareto'"),
         (dict(factor=1000), 'use at most 400'),
         (dict(held_out=-1), 'held_out'),
+        (dict(largest=0), 'largest, .* must be positive'),
         (dict(factor=1, held_out=5), 'none is left'),
     ),
 )
