@@ -1,9 +1,12 @@
 """The metric against a loop, through an evaluator."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
+from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 from support.scope import enter_scope
 
@@ -93,6 +96,56 @@ def test_counts_are_kept_as_they_are():
         'shot/few': 0.0,
         'shot/all': pytest.approx(100 / 3),
     }
+
+
+def test_a_group_without_a_class_is_told_once(log):
+    """Before a save_best that names it ends the run."""
+    metric = ShotAccuracy(class_counts=[30, 25])
+    for _ in range(2):
+        metric.process(None, [dict(gt_label=1, pred_label=1)])
+        assert set(metric.evaluate(1)) == {'shot/medium', 'shot/all'}
+    assert (
+        log().count('No class that is tested is of shot/many, shot/few') == 1
+    )
+    assert '30 to 25 training images' in log()
+    metric = ShotAccuracy(class_counts=[300, 25, 1])
+    metric.process(None, [dict(gt_label=i, pred_label=i) for i in range(3)])
+    metric.evaluate(3)
+    assert log().count('No class') == 1
+
+
+def test_save_best_of_a_group_without_a_class_says_why(mnist_config, log):
+    cfg = mnist_config('baselines/cross-entropy_lenet5_mnist5k-lt.py')
+    cfg.default_hooks.checkpoint.update(save_best='shot/few', rule='greater')
+    cfg.val_evaluator.few_shot = 0
+    with pytest.raises(KeyError, match='shot/few'):
+        Runner.from_cfg(cfg).train()
+    (found,) = Path(cfg.work_dir).glob('*/*.log')
+    assert 'tested is of shot/few: the classes have 400 to 4' in (
+        found.read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    'sample, message',
+    (
+        (
+            dict(gt_label=torch.tensor([0, 1]), pred_label=0),
+            'gt_label .* has 2',
+        ),
+        (dict(pred_label=0), 'gt_label .* has 0'),
+        (dict(gt_label=0), 'pred_label .* has 0'),
+        (dict(gt_label=0, pred_label=torch.tensor([1, 0])), 'pred_label .*2'),
+    ),
+)
+def test_several_labels_are_refused(sample, message):
+    with pytest.raises(ValueError, match=f'one class for each.*{message}'):
+        ShotAccuracy(class_counts=[10, 10]).process(None, [sample])
+
+
+def test_no_image_has_no_accuracy():
+    metric = ShotAccuracy(class_counts=[10, 10])
+    assert metric.compute_metrics([]) == {}
 
 
 def test_test_label_without_a_training_count_is_refused():
