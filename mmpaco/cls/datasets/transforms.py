@@ -36,8 +36,8 @@ class PillowOp(BaseAugTransform):
     The operations of mmpretrain are done by OpenCV, which interpolates,
     rounds and fills otherwise than the papers' release. This one takes the
     same options and stands in the policies of mmpretrain's ``AutoAugment``
-    and ``RandAugment``. The image is a Pillow image, as after ``NumpyToPIL``;
-    its colours must be in the order RGB.
+    and ``RandAugment``. The image is a Pillow image, as after ``NumpyToPIL``,
+    grey or in colours, which must be in the order RGB.
 
     What the magnitude m does:
 
@@ -58,7 +58,8 @@ class PillowOp(BaseAugTransform):
         random_negative_prob (float): How often the sign of the magnitude is
             changed. Defaults to 0.
         pad_val (int | Sequence[int]): Colour of what comes in from outside,
-            one value or R, G, B. Defaults to 128.
+            one value or R, G, B, whose luminance a grey image gets. Defaults
+            to 128.
         interpolation (str | Sequence[str]): ``'nearest'``, ``'bilinear'`` or
             ``'bicubic'`` of geometric operations; of several, one is drawn
             for each image. Defaults to ``'nearest'``.
@@ -66,8 +67,9 @@ class PillowOp(BaseAugTransform):
             and ``total_level``, as in mmpretrain: a random magnitude.
 
     Raises:
-        ValueError: If operation or interpolation are unknown, or the
-            magnitude is missing, given twice or given without a use.
+        ValueError: If operation or interpolation are unknown, ``pad_val`` is
+            no colour, or the magnitude is missing, given twice or given
+            without a use.
 
     Example:
         >>> import numpy as np
@@ -113,6 +115,11 @@ class PillowOp(BaseAugTransform):
                 f'interpolation must be of {_RESAMPLING}, but got '
                 f'{interpolation!r}'
             )
+        if not isinstance(pad_val, int) and len(pad_val) != 3:
+            raise ValueError(
+                'pad_val must be one value or three, R, G and B, but got '
+                f'{pad_val}'
+            )
         self.op = op
         self.magnitude = magnitude
         self.pad_val = pad_val
@@ -134,6 +141,7 @@ class PillowOp(BaseAugTransform):
 
         Raises:
             TypeError: If the image is not a Pillow image.
+            ValueError: If it is neither grey (mode L) nor RGB.
         """
         image = results['img']
         if not isinstance(image, Image.Image):
@@ -141,6 +149,14 @@ class PillowOp(BaseAugTransform):
                 f'PillowOp needs a Pillow image, but got {type(image)}; put '
                 "dict(type='NumpyToPIL', to_rgb=True) before it, and "
                 "dict(type='PILToNumpy', to_bgr=True) after it"
+            )
+        # Pillow itself refuses some of the modes in some of the operations,
+        # and so only now and then.
+        if image.mode not in ('L', 'RGB'):
+            raise ValueError(
+                'PillowOp needs an image that is grey (mode L) or RGB, but '
+                f'got mode {image.mode!r}; convert it before, for instance '
+                "by color_type='color' in LoadImageFromFile"
             )
         if not self.random_disable():
             results['img'] = self._execute(image)
@@ -174,11 +190,14 @@ class PillowOp(BaseAugTransform):
             Image.Resampling, self.random_interpolation().upper()
         )
         # Pillow reads one number as the red of an RGB image.
-        fill = (
-            (self.pad_val,) * len(image.getbands())
+        fill: Any = (
+            (self.pad_val,) * 3
             if isinstance(self.pad_val, int)
             else tuple(self.pad_val)
         )
+        if image.mode == 'L':
+            colour = Image.new('RGB', (1, 1), fill)
+            fill = colour.convert('L').getpixel((0, 0))
         if self.op == 'Rotate':
             return image.rotate(magnitude, resample, fillcolor=fill)
         matrix = {
@@ -207,7 +226,7 @@ class PillowOp(BaseAugTransform):
 
 @TRANSFORMS.register_module()
 class RandAugment(PolicyRandAugment):
-    """RandAugment as in the papers' release, on Pillow images in RGB.
+    """RandAugment as in the papers' release, on Pillow images, RGB or grey.
 
     Of 15 operations ``num_policies`` are drawn with replacement, each of
     which is executed with a probability of 0.5. Not all get stronger with the
@@ -222,7 +241,8 @@ class RandAugment(PolicyRandAugment):
         magnitude_std (float): Standard deviation of the level. Defaults to
             0.5.
         pad_val (Sequence[int]): Colour of what comes in from outside, R, G,
-            B. Defaults to the mean of ImageNet.
+            B; its luminance on a grey image. Defaults to the mean of
+            ImageNet.
         interpolation (Sequence[str]): Of these, one is drawn for each
             geometric operation. Defaults to bilinear and bicubic.
 
@@ -334,7 +354,15 @@ class Cutout(BaseTransform):
 
         Returns:
             dict: The same sample with the copy.
+
+        Raises:
+            TypeError: If the image is no array.
         """
+        if not isinstance(results['img'], np.ndarray):
+            raise TypeError(
+                f'Cutout needs an array, but got {type(results["img"])}; put '
+                "dict(type='PILToNumpy') before it"
+            )
         image = results['img'].copy()
         top, left = (
             x - self.length // 2 for x in self.random_centre(*image.shape[:2])

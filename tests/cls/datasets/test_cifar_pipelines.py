@@ -142,6 +142,11 @@ def test_cutout_takes_gray_arrays():
     assert not out.any()
 
 
+def test_cutout_says_that_it_takes_arrays():
+    with pytest.raises(TypeError, match='PILToNumpy'):
+        Cutout(4)(dict(img=Image.new('L', (8, 8))))
+
+
 def test_cutout_without_length_is_refused():
     with pytest.raises(ValueError, match='positive, but got 0'):
         Cutout(0)

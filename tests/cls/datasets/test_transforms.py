@@ -267,6 +267,35 @@ def test_gray_images_are_augmented_too(photo):
             assert (out == 7).mean() > 0.39
 
 
+@pytest.mark.parametrize('op', GEOMETRIC)
+def test_a_gray_image_is_filled_with_the_luminance_of_the_colour(photo, op):
+    """As if the filled image had been made grey."""
+    step = PillowOp(op, 0.4, prob=1, pad_val=FILL)
+    gray = np.asarray(Image.fromarray(photo).convert('L'))
+    out = apply(step, gray)
+    in_colour = step(dict(img=Image.fromarray(photo)))['img']
+    np.testing.assert_array_equal(out, np.asarray(in_colour.convert('L')))
+
+
+def test_all_of_randaugment_takes_a_gray_image(photo):
+    gray = Image.fromarray(photo).convert('L')
+    augment = RandAugment(2, 10)
+    for _ in range(100):
+        image = augment(dict(img=gray))['img']
+        assert image.mode == 'L' and image.size == gray.size
+
+
+@pytest.mark.parametrize('mode', ('RGBA', 'LA', '1', 'P', 'I', 'F', 'CMYK'))
+def test_other_modes_are_refused_whatever_is_drawn(photo, mode):
+    image = Image.fromarray(photo).convert('L' if mode == 'LA' else 'RGB')
+    image = image.convert(mode)
+    for op in (*EXPECTED, *GEOMETRIC):
+        step = drawn(op)
+        step.prob = 0.0
+        with pytest.raises(ValueError, match=f"grey .* or RGB.*'{mode}'"):
+            step(dict(img=image))
+
+
 def test_one_number_fills_all_channels(photo):
     out = apply(PillowOp('TranslateX', 0.5, prob=1, pad_val=9), photo)
     assert (out[:, -50:] == 9).all()
@@ -286,6 +315,7 @@ def test_one_number_fills_all_channels(photo):
             dict(op='Rotate', magnitude=1, interpolation='area'),
             "got 'area'",
         ),
+        (dict(op='Rotate', magnitude=1, pad_val=(1, 2)), r'got \(1, 2\)'),
     ],
 )
 def test_options_without_sense_are_refused(options, words):
