@@ -1,13 +1,10 @@
 """How often each class occurs in a segmentation dataset."""
 
 import json
-import multiprocessing
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Optional
 
-import cv2
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -16,6 +13,7 @@ from rich.progress import track
 
 from mmpaco.engine.class_counts import PixelCounter
 from mmpaco.files import PathLike, write_text
+from mmpaco.runner.processes import map_in_processes
 
 __all__ = [
     'ClassStatistics',
@@ -91,29 +89,6 @@ def dataset_from_config(config: PathLike, split: str = 'train') -> Any:
     return DATASETS.build(loader.dataset)
 
 
-_counter: list[PixelCounter] = []
-
-
-def _prepare(counter: PixelCounter) -> None:
-    cv2.setNumThreads(0)
-    _counter[:] = [counter]
-
-
-def _count(index: int) -> 'np.ndarray[Any, Any]':
-    return _counter[0](index)
-
-
-def _counts(
-    counter: PixelCounter, nproc: int
-) -> Iterator['np.ndarray[Any, Any]']:
-    if nproc == 1:
-        yield from map(counter, range(len(counter)))
-        return
-    with multiprocessing.Pool(nproc, _prepare, (counter,)) as pool:
-        indices = range(len(counter))
-        yield from pool.imap_unordered(_count, indices, chunksize=8)
-
-
 def class_statistics(
     dataset: Any, nproc: Optional[int] = None, progress: bool = True
 ) -> ClassStatistics:
@@ -136,8 +111,6 @@ def class_statistics(
         ValueError: If it is empty, has no classes, or a label map holds a
             label that is neither a class nor ignored.
     """
-    if nproc is not None and nproc < 1:
-        raise ValueError(f'nproc must be at least 1, but got {nproc}')
     classes = dataset.metainfo.get('classes')
     if not classes:
         raise ValueError(
@@ -145,8 +118,8 @@ def class_statistics(
             'metainfo=dict(classes=(...)) in its config'
         )
     counter = PixelCounter(dataset, len(classes))
-    counts: Iterable[Any] = _counts(
-        counter, min(nproc or os.cpu_count() or 1, len(counter))
+    counts: Iterable[Any] = map_in_processes(
+        counter, range(len(counter)), nproc
     )
     if progress:
         counts = track(counts, 'Counting', total=len(counter))

@@ -23,6 +23,7 @@ from typing import Optional, Union
 from mmengine.device import get_device
 
 from mmpaco.files import PathLike
+from mmpaco.runner.processes import caller_environment
 
 from .progress import Display
 from .runs import Run
@@ -125,6 +126,7 @@ class _Process:
         self.env = {
             **os.environ,
             **run.env,
+            **caller_environment(),
             'OMP_NUM_THREADS': str(threads),
             'PYTHONUNBUFFERED': '1',
         }
@@ -229,7 +231,7 @@ def run_all(
     its last checkpoint; a run whose merged config has changed is repeated
     from scratch. A change of code is not noticed: remove the directory of
     the run. A failing run does not keep the others from being finished. An
-    interrupt or a SIGTERM ends all processes.
+    interrupt or a SIGTERM ends all processes, and none outlives this one.
 
     Args:
         runs: From :func:`plan_runs`.

@@ -3,12 +3,10 @@
 import os
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-import cv2
 import mmcv
 import numpy as np
 from PIL import Image
@@ -21,6 +19,7 @@ from mmpaco.cls.datasets.image_list_reader import (
     read_image_list,
 )
 from mmpaco.files import PathLike
+from mmpaco.runner.processes import map_in_processes
 
 __all__ = ['ListReport', 'check_image_list']
 
@@ -73,22 +72,17 @@ class ListReport:
         yield f'problems         {len(self.listed.problems)}'
 
 
-def _prepare() -> None:
-    # The processes share the cores already.
-    cv2.setNumThreads(0)
-    warnings.simplefilter('ignore')
-
-
 def _image_problem(path: str) -> Optional[tuple[str, str]]:
     """Return kind and text of what is wrong with an image, if anything."""
     try:
         # Of the decoders Pillow alone refuses every truncated JPEG: OpenCV
         # before version 5 fills the missing part and says nothing.
-        with Image.open(path) as image:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter('ignore')
             image.load()
-        # What mmcv's LoadImageFromFile does. It knows fewer formats.
-        if mmcv.imread(path) is None:
-            return _DAMAGED, f'{path}: OpenCV cannot decode it'
+            # What mmcv's LoadImageFromFile does. It knows fewer formats.
+            if mmcv.imread(path) is None:
+                return _DAMAGED, f'{path}: OpenCV cannot decode it'
     except FileNotFoundError:
         return _MISSING, f'there is no {path}'
     # Whatever a decoder raises on damaged bytes.
@@ -102,20 +96,18 @@ def _check_images(
     listed: ImageList, root: Path, nproc: Optional[int]
 ) -> list[Problem]:
     paths = [str(root / path) for path in listed.paths]
-    nproc = min(nproc or os.cpu_count() or 1, len(paths))
-    problems = []
-    with ProcessPoolExecutor(nproc, initializer=_prepare) as pool:
-        found = track(
-            pool.map(_image_problem, paths, chunksize=16),
-            'Images:',
-            total=len(paths),
-            # Apart from the report, which may go to a file.
-            console=Console(stderr=True),
-        )
-        for wrong, line in zip(found, listed.lines.tolist()):
-            if wrong:
-                kind, text = wrong
-                problems.append(Problem(kind, line, text))
+    found = track(
+        map_in_processes(_image_problem, paths, nproc, chunksize=16),
+        'Images:',
+        total=len(paths),
+        # Apart from the report, which may go to a file.
+        console=Console(stderr=True),
+    )
+    problems = [
+        Problem(wrong[0], line, wrong[1])
+        for wrong, line in zip(found, listed.lines.tolist())
+        if wrong
+    ]
     missing = sum(problem.kind == _MISSING for problem in problems)
     if missing == len(paths) > 1:
         return [
@@ -152,8 +144,6 @@ def check_image_list(
         ValueError: If the list is not text in UTF-8, or ``num_classes`` or
             ``nproc`` is not positive.
     """
-    if nproc is not None and nproc < 1:
-        raise ValueError(f'nproc must be at least 1, but got {nproc}')
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(

@@ -22,6 +22,7 @@ from mmengine.runner import CheckpointLoader
 from mmpaco.compat import stock_tool
 
 from .checkpoint import load_checkpoint
+from .processes import end_with_caller
 
 __all__ = ['run_stock_tool']
 
@@ -55,6 +56,7 @@ def run_stock_tool(
             an untrusted checkpoint is no local file or is refused.
         RuntimeError: If the launcher is slurm and this is no task of srun.
     """
+    end_with_caller()
     if not Path(config).is_file():
         raise FileNotFoundError(
             f'config must be an existing file, but got {config!r}; it comes '

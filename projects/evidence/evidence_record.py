@@ -14,6 +14,7 @@ from mmpaco.analysis.gradient_norm import gradient_norms
 from mmpaco.analysis.logit_adjustment import best_adjustment
 from mmpaco.analysis.tau_normalize import search_tau
 from mmpaco.comparison.runs import Run
+from mmpaco.runner.processes import caller_environment
 
 _VALIDATED = 'shot/all'
 _SHOTS = ('all', 'many', 'medium', 'few')
@@ -76,7 +77,7 @@ def normalised_record(
                 '--work-dir',
                 folder / 'test',
             ],
-            env={**os.environ, **run.env},
+            env={**os.environ, **run.env, **caller_environment()},
             stdout=log,
             stderr=subprocess.STDOUT,
             check=True,

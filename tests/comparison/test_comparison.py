@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from mmengine.device import get_device
 from support.paths import TOOLS
+from support.processes import living, wait_until
 
 from mmpaco.cls.datasets.idx import write_idx
 from mmpaco.comparison.pictures import (
@@ -279,14 +280,13 @@ def test_changed_run_is_repeated_and_interrupted_one_resumed(second):
     assert second.long.record['iterations'] == 90 * 7
 
 
-def test_no_training_outlives_a_comparison_that_is_killed(here):
-    (run,) = plan(here, [0], 'killed', Long='long')
-    interrupt_training(run, here / 'killed', signal.SIGTERM)
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
+def test_no_training_outlives_a_comparison_that_is_killed(here, number):
+    work = here / f'killed by {number}'
+    (run,) = plan(here, [0], work.name, Long='long')
+    interrupt_training(run, work, number)
     assert not run.trained
-    # Who else would go on writing to the log of an orphan?
-    size = run.log.stat().st_size
-    time.sleep(2)
-    assert run.log.stat().st_size == size
+    assert wait_until(lambda: not living(run.dir), 20)
 
 
 def test_foreign_directory_is_left_alone(here, tmp_path):

@@ -3,8 +3,11 @@
 import contextlib
 import os
 import random
+import signal
 import socket
+import subprocess
 import sys
+import time
 
 
 def free_port():
@@ -34,3 +37,51 @@ def environment(*folders, **variables):
         'PYTHONPATH': os.pathsep.join(filter(None, paths)),
         **variables,
     }
+
+
+def living(word):
+    """Ids of the processes that have a word in their command line.
+
+    Workers have that of the process they were forked from. One that has ended
+    and that nobody has asked about is a zombie, and none of these.
+    """
+    listed = subprocess.run(
+        ['ps', '-A', '-ww', '-o', 'pid=,stat=,args='],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    rows = (line.split(None, 2) for line in listed.splitlines())
+    return {
+        int(pid)
+        for pid, state, arguments in rows
+        if str(word) in arguments and not state.startswith('Z')
+    }
+
+
+def wait_until(condition, seconds=60):
+    """Wait for a condition, and tell whether it came true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return bool(condition())
+
+
+@contextlib.contextmanager
+def started(*command, word, **options):
+    """Start a process, and leave none with a word in its command line."""
+    process = subprocess.Popen(
+        [str(x) for x in command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **options,
+    )
+    try:
+        yield process
+    finally:
+        for pid in living(word):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()

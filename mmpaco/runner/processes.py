@@ -1,0 +1,128 @@
+"""Processes that end with the one that started them, however it ends."""
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Callable, Optional, TypeVar
+
+import cv2
+
+__all__ = ['caller_environment', 'end_with_caller', 'map_in_processes']
+
+_Job = TypeVar('_Job')
+_Result = TypeVar('_Result')
+_CALLER = 'MMPACO_CALLER'
+_POLL_SECONDS = 0.5
+_function: list[Callable[[Any], Any]] = []
+
+
+def map_in_processes(
+    function: Callable[[_Job], _Result],
+    jobs: Sequence[_Job],
+    nproc: Optional[int] = None,
+    chunksize: int = 8,
+) -> Iterator[_Result]:
+    """Call a function with each of many jobs, on several cores.
+
+    The processes end with this one, also if it is killed.
+
+    Args:
+        function: What can be pickled; each process gets it once.
+        jobs: Its arguments.
+        nproc (int, optional): Processes; one is this process. Defaults to
+            the number of cores.
+        chunksize (int): Jobs that a process gets at a time. Defaults to 8.
+
+    Returns:
+        Iterator: The results, in the order of the jobs.
+
+    Raises:
+        ValueError: If ``nproc`` is below one.
+        RuntimeError: While iterated, if a process was killed.
+        Exception: While iterated, what the function raises.
+    """
+    if nproc is not None and nproc < 1:
+        raise ValueError(
+            f'nproc must be at least 1, but got {nproc}; leave it out for '
+            'one process on each core'
+        )
+    count = min(nproc or os.cpu_count() or 1, len(jobs))
+    if count <= 1:
+        return map(function, jobs)
+    return _map(function, jobs, count, chunksize)
+
+
+def _map(
+    function: Callable[[_Job], _Result],
+    jobs: Sequence[_Job],
+    count: int,
+    chunksize: int,
+) -> Iterator[_Result]:
+    with ProcessPoolExecutor(
+        count, initializer=_prepare, initargs=(function,)
+    ) as pool:
+        try:
+            yield from pool.map(_call, jobs, chunksize=chunksize)
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                f'one of {count} processes was killed, perhaps for want of '
+                'memory; try again with fewer (nproc)'
+            ) from error
+
+
+def _prepare(function: Callable[[Any], Any]) -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # A worker that waits for a job would wait for ever.
+        _when_over(parent.join)
+    # The processes share the cores already.
+    cv2.setNumThreads(0)
+    _function[:] = [function]
+
+
+def _call(job: Any) -> Any:
+    return _function[0](job)
+
+
+def caller_environment() -> dict[str, str]:
+    """Give the variables by which a tool knows that it must not outlive us.
+
+    Returns:
+        dict[str, str]: To be added to the environment of ``tools/train.py``
+        or ``tools/test.py``.
+    """
+    return {_CALLER: str(os.getpid())}
+
+
+def end_with_caller() -> None:
+    """End this process when the one is gone that waits for it.
+
+    That is the one which gave it :func:`caller_environment`, or the launcher
+    of torch, whose ranks would wait for each other. A process that a user
+    has started goes on without the terminal that it came from. On Windows no
+    process knows this.
+    """
+    caller = os.environ.pop(_CALLER, None)
+    if caller is None and 'TORCHELASTIC_RUN_ID' in os.environ:
+        caller = str(os.getppid())
+    if caller is not None and os.name == 'posix':
+        _when_over(lambda: _wait_for(int(caller)))
+
+
+def _wait_for(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+
+
+def _when_over(wait: Callable[[], Any]) -> None:
+    """End this process, busy or not, once a call returns."""
+
+    def watch() -> None:
+        wait()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
