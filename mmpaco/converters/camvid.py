@@ -1,6 +1,8 @@
 """CamVid in the split of SegNet: how its folder is made."""
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,11 @@ import cv2
 import numpy as np
 from rich.progress import track
 
+from mmpaco.engine.image_files import (
+    check_pair,
+    decode_image,
+    read_label_map,
+)
 from mmpaco.files import PathLike, whole_file
 
 __all__ = ['convert_camvid']
@@ -28,6 +35,11 @@ def _files(folder: Path, suffix: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob(f'*{suffix}'))}
 
 
+def _folders(root: Path) -> Iterator[Path]:
+    for kind in ('images', 'annotations'):
+        yield from (root / kind / split for split in _COUNTS)
+
+
 def _pairs(source: Path, split: str) -> list[tuple[Path, Path]]:
     images = _files(source / 'images' / split, '.jpg')
     masks = _files(source / 'annotations' / split, '.png')
@@ -41,23 +53,8 @@ def _pairs(source: Path, split: str) -> list[tuple[Path, Path]]:
     return [(images[stem], masks[stem]) for stem in images]
 
 
-def _read(path: Path) -> 'np.ndarray[Any, Any]':
-    array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if array is None:
-        raise ValueError(
-            f'{path} cannot be read as an image; get the file again'
-        )
-    return array
-
-
 def _convert_mask(path: Path) -> 'np.ndarray[Any, Any]':
-    mask = _read(path)
-    if mask.ndim != 2 or mask.dtype != np.uint8:
-        raise ValueError(
-            f'{path} is of shape {mask.shape} and type {mask.dtype}, '
-            'expected one channel of class ids, uint8; colour masks must be '
-            'turned into ids first'
-        )
+    mask = read_label_map(path)
     wrong = np.setdiff1d(mask, [*range(_VOID + 1), _IGNORE])
     if wrong.size:
         raise ValueError(
@@ -77,9 +74,9 @@ def _put_image(image: Path, target: Path) -> None:
 
 
 def _put_mask(mask: 'np.ndarray[Any, Any]', target: Path) -> None:
-    if target.exists():
-        there = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
-        if there is not None and np.array_equal(there, mask):
+    # What is there may be damaged.
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        if np.array_equal(read_label_map(target), mask):
             return
     with whole_file(target) as part:
         part.write_bytes(cv2.imencode('.png', mask)[1].tobytes())
@@ -104,15 +101,20 @@ def convert_camvid(
 
     Raises:
         FileNotFoundError: If a folder of the source is missing.
-        ValueError: If images and masks do not pair, their sizes differ, a
-            mask holds an unknown id, or ``out`` is the source or
-            holds files that the source has not.
+        ValueError: If images and masks do not pair or lie on each other, a
+            file is damaged, a mask holds an unknown id or no ids, or ``out``
+            is the source, is linked to it, or holds files that it has not.
     """
     source, out = Path(source), Path(out)
-    if source.resolve() == out.resolve():
-        raise ValueError(
-            f'the source and the output are both {out}; give another --out'
-        )
+    theirs = {path.resolve(): path for path in _folders(source)}
+    for mine, same in zip(_folders(out), _folders(source)):
+        found = theirs.get(mine.resolve())
+        # Images that are there already are left alone.
+        if found and not (found == same and found.parent.name == 'images'):
+            raise ValueError(
+                f'{mine} is {found} of the source, perhaps by a link, and '
+                'would be overwritten; give another --out'
+            )
     splits = {split: _pairs(source, split) for split in _COUNTS}
     for split, pairs in splits.items():
         if len(pairs) != _COUNTS[split]:
@@ -139,12 +141,8 @@ def convert_camvid(
         histogram = np.zeros(256, dtype=np.int64)
         for image, mask_path in track(pairs, f'{split}:'):
             mask = _convert_mask(mask_path)
-            size = _read(image).shape[:2]
-            if size != mask.shape:
-                raise ValueError(
-                    f'{image} is of size {size}, its mask {mask_path} of '
-                    f'{mask.shape}; they must be equal'
-                )
+            facts = decode_image(image, image.read_bytes())
+            check_pair(image, facts, mask_path, mask.shape)
             _put_image(image, out / 'images' / split / image.name)
             _put_mask(mask, out / 'annotations' / split / mask_path.name)
             histogram += np.bincount(mask.ravel(), minlength=256)

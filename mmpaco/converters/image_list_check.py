@@ -9,7 +9,6 @@ from typing import Any, Optional
 
 import mmcv
 import numpy as np
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
@@ -18,6 +17,7 @@ from mmpaco.cls.datasets.image_list_reader import (
     Problem,
     read_image_list,
 )
+from mmpaco.engine.image_files import decode_image
 from mmpaco.files import PathLike
 from mmpaco.runner.processes import map_in_processes
 
@@ -75,12 +75,10 @@ class ListReport:
 def _image_problem(path: str) -> Optional[tuple[str, str]]:
     """Return kind and text of what is wrong with an image, if anything."""
     try:
-        # Of the decoders Pillow alone refuses every truncated JPEG: OpenCV
-        # before version 5 fills the missing part and says nothing.
-        with warnings.catch_warnings(), Image.open(path) as image:
+        decode_image(path, Path(path).read_bytes())
+        # What mmcv's LoadImageFromFile does. It knows fewer formats.
+        with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            image.load()
-            # What mmcv's LoadImageFromFile does. It knows fewer formats.
             if mmcv.imread(path) is None:
                 return _DAMAGED, f'{path}: OpenCV cannot decode it'
     except FileNotFoundError:

@@ -10,6 +10,8 @@ import torch
 from mmengine.dist import all_reduce, get_dist_info
 from mmengine.logging import print_log
 
+from .image_files import load_label_map
+
 _MAX_THREADS = 8
 
 
@@ -156,28 +158,65 @@ class PixelCounter:
             ignored ones, int64 of shape (C + 1, ).
 
         Raises:
-            ValueError: If a label is neither a class nor ignored.
+            FileNotFoundError: If a label map is missing.
+            ValueError: If it cannot be read, holds something else than class
+                ids, or a label that is neither a class nor ignored.
+        """
+        return self.count(*self.read(index))
+
+    def read(
+        self, index: int
+    ) -> 'tuple[Any, dict[str, Any], np.ndarray[Any, Any]]':
+        """Read a label map.
+
+        Args:
+            index (int): Its number.
+
+        Returns:
+            tuple[Any, dict, np.ndarray]: The dataset that it is of, what
+            that knows of the image, and the labels.
+
+        Raises:
+            FileNotFoundError: If it is missing.
+            ValueError: As by :func:`load_label_map`.
         """
         number, place = self._places[index].tolist()
         dataset, load = self._parts[number]
         info = dataset.get_data_info(place)
+        return dataset, info, load_label_map(load, info)
+
+    def count(
+        self,
+        dataset: Any,
+        info: 'dict[str, Any]',
+        labels: 'np.ndarray[Any, Any]',
+    ) -> 'np.ndarray[Any, Any]':
+        """Count the pixels of labels that are read.
+
+        Args:
+            dataset: As from :meth:`read`, as the other arguments.
+            info (dict): What it knows of the image.
+            labels (np.ndarray): The labels.
+
+        Returns:
+            np.ndarray: As of a call.
+
+        Raises:
+            ValueError: If a label is neither a class nor ignored.
+        """
         ignore_index = getattr(dataset, 'ignore_index', 255)
-        labels = load(info)['gt_seg_map']
-        counts = np.bincount(labels.ravel(), minlength=self.num_classes)
-        ignored = 0
-        if 0 <= ignore_index < len(counts):
-            ignored = int(counts[ignore_index])
-            counts[ignore_index] = 0
-        if counts[self.num_classes :].any():
-            wrong = np.flatnonzero(counts)
+        classes = labels[labels != ignore_index]
+        outside = (classes < 0) | (classes >= self.num_classes)
+        if outside.any():
             raise ValueError(
                 f'{info["seg_map_path"]} holds the labels '
-                f'{wrong[wrong >= self.num_classes].tolist()}, but there are '
+                f'{np.unique(classes[outside]).tolist()}, but there are '
                 f'{self.num_classes} classes and {ignore_index} is ignored; '
                 'convert the annotations, or set reduce_zero_label if 0 is '
                 'void'
             )
-        return np.append(counts[: self.num_classes], ignored)
+        counts = np.bincount(classes, minlength=self.num_classes)
+        return np.append(counts, labels.size - classes.size)
 
 
 def _loading_steps(dataset: Any) -> list[Any]:

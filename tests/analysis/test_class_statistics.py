@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmseg.datasets import BaseSegDataset
+from support.label_maps import WRONG, photo
 from support.paths import TOOLS
 
 from mmpaco.analysis.class_statistics import (
@@ -32,8 +33,7 @@ def root(tmp_path):
         (tmp_path / folder).mkdir()
     for i in range(7):
         ids = rng.choice([0, 1, 255] if i else [0, 1, 2, 3], (5, 4 + i))
-        # The images are never read.
-        (tmp_path / 'images' / f'{i}.jpg').write_bytes(b'')
+        photo(tmp_path / 'images' / f'{i}.jpg', ids.shape)
         save(tmp_path / 'masks' / f'{i}.png', ids)
     return tmp_path
 
@@ -49,12 +49,21 @@ def masks(root):
     ]
 
 
-def dataset(root, classes=(*CLASSES, 'rare'), load=None, **options):
+LOAD_IMAGE = dict(type='LoadImageFromFile')
+
+
+def dataset(
+    root,
+    classes=(*CLASSES, 'rare'),
+    load=None,
+    load_image=LOAD_IMAGE,
+    **options,
+):
     return BaseSegDataset(
         data_root=str(root),
         data_prefix=dict(img_path='images', seg_map_path='masks'),
         metainfo=dict(classes=classes),
-        pipeline=[load or dict(type='mmseg.LoadAnnotations')],
+        pipeline=[load_image, load or dict(type='mmseg.LoadAnnotations')],
         **options,
     )
 
@@ -180,3 +189,130 @@ def test_what_cannot_be_counted_is_refused(root, tmp_path):
 
     with pytest.raises(TypeError, match='Other has no labels'):
         class_statistics(Other())
+
+
+@pytest.mark.parametrize('write', WRONG)
+def test_a_label_map_of_another_kind_is_told_with_its_file(root, write):
+    write(root / 'masks/5.png')
+    with pytest.raises(ValueError, match=r'masks/5\.png') as error:
+        class_statistics(dataset(root), 2)
+    assert error.match(WRONG[write])
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def turned(path):
+    photo(path, cv2.imread(str(path)).shape[:2], 3)
+
+
+def on_its_side(path):
+    photo(path, cv2.imread(str(path)).shape[:2], 6)
+
+
+def larger(path):
+    photo(path, (50, 50))
+
+
+DAMAGE = {
+    cut_off: 'truncated',
+    turned: 'EXIF orientation 3',
+    on_its_side: 'EXIF orientation 6',
+    larger: 'must be equal',
+}
+
+
+@pytest.mark.parametrize('damage', DAMAGE)
+def test_an_image_that_training_takes_for_another_is_told(root, damage):
+    damage(root / 'images/3.jpg')
+    with pytest.raises(ValueError, match=r'images/3\.jpg') as error:
+        class_statistics(dataset(root), 2)
+    assert error.match(DAMAGE[damage])
+    check(
+        class_statistics(dataset(root), 1, check_images=False), masks(root), 4
+    )
+
+
+def test_an_image_that_does_not_turn_may_have_an_orientation(root):
+    turned(root / 'images/3.jpg')
+    plain = dict(LOAD_IMAGE, color_type='color_ignore_orientation')
+    check(class_statistics(dataset(root, load_image=plain), 1), masks(root), 4)
+
+
+def test_a_label_map_made_for_the_turned_image_is_right(root):
+    path = root / 'images/3.jpg'
+    height, width = cv2.imread(str(path)).shape[:2]
+    photo(path, (width, height), 8)
+    check(class_statistics(dataset(root), 1), masks(root), 4)
+
+
+def test_a_missing_image_is_told(root):
+    data = dataset(root)
+    (root / 'images/2.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match=r'images/2\.jpg'):
+        class_statistics(data, 1)
+
+
+@pytest.mark.parametrize('ignored', [2, 254, -1, 300])
+def test_another_ignored_label_is_known(root, ignored):
+    """A label of no class is no longer ignored then, and told."""
+    data = dataset(root, ignore_index=ignored)
+    with pytest.raises(ValueError, match=rf'\[255\].*{ignored} is ignored'):
+        class_statistics(data, 1)
+    for path in (root / 'masks').iterdir():
+        ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        save(
+            path,
+            np.where(ids == 255, ignored if 0 < ignored < 255 else 0, ids),
+        )
+    found = class_statistics(data, 1)
+    hand = sum(int((m == ignored).sum()) for m in masks(root))
+    assert found.ignored_pixels == hand
+    assert found.pixels.sum() + hand == sum(m.size for m in masks(root))
+
+
+def config_of(root, extra='', scope='mmseg', kind='BaseSegDataset'):
+    path = root / 'other.py'
+    path.write_text(
+        f"""
+default_scope = {scope!r}
+train_dataloader = val_dataloader = dict(dataset=dict(
+    type={kind!r}, data_root={str(root)!r}, ignore_index=254,
+    data_prefix=dict(img_path='images', seg_map_path='masks'),
+    metainfo=dict(classes=('a', 'b')),
+    pipeline=[dict(type='LoadAnnotations')]))
+{extra}
+"""
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    'extra, split, name',
+    [
+        ("model = dict(decode_head=dict(type='Head'))", 'train', 'Head'),
+        (
+            "model = dict(decode_head=[dict(type='One', ignore_index=254),"
+            "dict(type='Two', ignore_index=253)])",
+            'train',
+            'Two',
+        ),
+        ("val_evaluator = [dict(type='IoUMetric')]", 'val', 'IoUMetric'),
+    ],
+)
+def test_heads_and_metrics_ignore_what_the_dataset_does(
+    root, extra, split, name
+):
+    with pytest.raises(ValueError, match=f'ignore_index=254, but {name}'):
+        dataset_from_config(config_of(root, extra), split)
+
+
+def test_they_agree_if_they_are_told(root):
+    extra = "model = dict(decode_head=dict(ignore_index=254, type='Head'))"
+    assert dataset_from_config(config_of(root, extra)).ignore_index == 254
+
+
+def test_a_config_of_mmpretrain_is_refused(root):
+    with pytest.raises(TypeError, match=r'other\.py is one of mmpretrain'):
+        dataset_from_config(config_of(root, scope='mmpretrain'))

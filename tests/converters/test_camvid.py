@@ -1,11 +1,20 @@
 """Promises of the CamVid dataset and its converter, on images on disk."""
 
+import os
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
+from support.label_maps import (
+    GREY,
+    WRONG,
+    one_bit,
+    palette,
+    photo,
+    write_png,
+)
 from support.paths import TOOLS
 
 from mmpaco.converters.camvid import convert_camvid
@@ -138,7 +147,7 @@ def test_bad_sources_are_refused(source, tmp_path):
         with pytest.raises(error, match=match):
             convert_camvid(source, out)
 
-    with pytest.raises(ValueError, match='give another --out'):
+    with pytest.raises(ValueError, match='is .* of the source'):
         convert_camvid(source, source)
 
     mask = source / 'annotations/val/1.png'
@@ -147,6 +156,9 @@ def test_bad_sources_are_refused(source, tmp_path):
     refused(ValueError, r'val/1.png holds the ids \[40\]')
     write(mask, np.stack([good] * 3, -1))
     refused(ValueError, 'expected one channel')
+    for kind, match in WRONG.items():
+        kind(mask)
+        refused(ValueError, match)
     write(mask, good[1:])
     refused(ValueError, r'size \(9, 12\).*\(8, 12\)')
     mask.write_bytes(b'no image')
@@ -163,3 +175,86 @@ def test_a_folder_with_other_files_is_refused(source, tmp_path):
     (out / 'images/train/mine.jpg').write_bytes(b'')
     with pytest.raises(ValueError, match='give an empty --out'):
         convert_camvid(source, out)
+
+
+@pytest.mark.parametrize('kind', [one_bit, palette])
+def test_ids_are_those_that_the_pipeline_would_read(source, tmp_path, kind):
+    mask = source / 'annotations/train/0.png'
+    kind(mask)
+    photo(source / 'images/train/0.jpg', (8, 4))
+    convert_camvid(source, tmp_path / 'out')
+    written = read(tmp_path / 'out/annotations/train/0.png')
+    assert set(np.unique(written)) == {0, 1}
+
+
+def test_a_mask_of_another_kind_in_the_output_is_replaced(source, tmp_path):
+    """OpenCV would take single bits for 0 and for void."""
+    ids = np.zeros((8, 4), np.uint8)
+    ids[:, :1] = 11
+    write(source / 'annotations/train/0.png', ids)
+    photo(source / 'images/train/0.jpg', ids.shape)
+    out = tmp_path / 'out'
+    convert_camvid(source, out)
+    mask = out / 'annotations/train/0.png'
+    good = mask.read_bytes()
+    write_png(mask, (ids > 0).astype(np.uint8), 1, GREY)
+    convert_camvid(source, out)
+    assert mask.read_bytes() == good
+
+
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_an_image_that_would_turn_is_refused(source, tmp_path, orientation):
+    photo(source / 'images/val/1.jpg', SIZE, orientation)
+    with pytest.raises(ValueError, match=r'val/1\.jpg has the EXIF'):
+        convert_camvid(source, tmp_path / 'out')
+
+
+def test_a_cut_off_image_is_refused(source, tmp_path):
+    path = source / 'images/val/1.jpg'
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r'val/1\.jpg.*truncated'):
+        convert_camvid(source, tmp_path / 'out')
+
+
+@pytest.mark.parametrize(
+    'link, target',
+    [
+        ('.', '.'),
+        ('annotations', 'annotations'),
+        ('annotations/train', 'annotations/train'),
+        ('annotations/train', 'annotations/val'),
+        ('images/train', 'images/val'),
+        ('annotations/val', 'images/val'),
+    ],
+)
+def test_no_link_lets_the_source_be_overwritten(
+    source, tmp_path, link, target
+):
+    out = tmp_path / 'out'
+    place = out / link
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(source / target)
+    before = files(source)
+    with pytest.raises(ValueError, match='of the source, perhaps by a link'):
+        convert_camvid(source, out)
+    assert files(source) == before
+
+
+@pytest.mark.parametrize('link', ['symlink_to', 'hardlink'])
+def test_linked_masks_are_replaced_and_linked_images_left(
+    source, tmp_path, link
+):
+    out = tmp_path / 'out'
+    (out / 'annotations/train').mkdir(parents=True)
+    (out / 'images').mkdir()
+    (out / 'images/train').symlink_to(source / 'images/train')
+    mask = out / 'annotations/train/0.png'
+    theirs = source / 'annotations/train/0.png'
+    if link == 'hardlink':
+        os.link(theirs, mask)
+    else:
+        mask.symlink_to(theirs)
+    before = files(source)
+    convert_camvid(source, out)
+    assert files(source) == before
+    assert not mask.samefile(theirs)

@@ -11,7 +11,8 @@ from mmpaco.analysis.class_statistics_picture import plot_class_statistics
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Count images and pixels of each class in a dataset of '
-        'an mmseg config'
+        'an mmseg config, and check that its files are what training takes '
+        'them for'
     )
     parser.add_argument('config', metavar='CONFIG', help='path of the config')
     parser.add_argument(
@@ -25,13 +26,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--nproc', type=int, help='processes (default: one for each core)'
     )
+    parser.add_argument(
+        '--labels-only',
+        action='store_true',
+        help='leave the images alone, and only read the label maps',
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     dataset = dataset_from_config(args.config, args.split)
-    statistics = class_statistics(dataset, args.nproc)
+    statistics = class_statistics(
+        dataset, args.nproc, check_images=not args.labels_only
+    )
     width = max(len(name) for name in statistics.classes)
     print(f'{"class":{width}} {"images":>8} {"pixels":>14}')
     for name, images, pixels in zip(
