@@ -22,8 +22,13 @@ class HostCopy:
         self._event: Any = None
         if tensor.device.type != 'cpu':
             # A module of the device's name: torch.cuda, torch.xpu.
-            self._event = getattr(torch, tensor.device.type).Event()
-            self._event.record()
+            backend = getattr(torch, tensor.device.type)
+            self._event = backend.Event()
+            self._event.record(backend.current_stream(tensor.device))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Of a model that is copied or pickled; events cannot be.
+        return dict(_copy=self.read(), _event=None)
 
     def is_there(self) -> bool:
         """Tell whether reading will not wait.

@@ -46,6 +46,8 @@ class NonFiniteGuard(nn.Module):
         """
         self.check()
         finite = torch.stack([x.detach().isfinite().all() for x in tensors])
+        if finite.is_meta:
+            return
         iteration = MessageHub.get_current_instance().get_info('iter')
         self._pending = HostCopy(finite.all()), iteration
         if finite.is_cpu:
@@ -55,7 +57,6 @@ class NonFiniteGuard(nn.Module):
             if tensor.requires_grad:
                 hooked: Any = tensor
                 hooked.register_hook(self._check_after_backward)
-                break
 
     def _check_after_backward(self, grad: Tensor) -> None:
         engine = torch.autograd.Variable._execution_engine

@@ -25,12 +25,13 @@ def report_strength(
         alpha (float): Weight of a positive in ``mmpaco.PaCoLoss``.
         shares (Sequence[float]): Share of each class. Classes that do not
             occur are left out.
-        num_contrasts (float): Rows that an anchor is contrasted with.
+        num_contrasts (float): Rows that an anchor is contrasted with. Of
+            none, nothing is logged.
         of (str): What the shares are of, such as 'the training set'.
         usual (StrengthRange): What is usual. Defaults to that of images.
     """
     occurring = [share for share in shares if share > 0]
-    if not occurring:
+    if not occurring or num_contrasts <= 0:
         return
     most, least = (
         class_strength(alpha, float(share), num_contrasts, usual)

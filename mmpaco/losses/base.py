@@ -257,6 +257,13 @@ class ContrastiveLoss(nn.Module):
 
     def _reduce(self, loss: Tensor, labels: Tensor) -> Tensor:
         """Reduce the losses of the anchors that are not ignored."""
+        if not isinstance(loss, Tensor) or loss.shape != labels.shape:
+            given = getattr(loss, 'shape', loss)
+            raise ValueError(
+                f'{type(self).__name__}.anchor_losses must return one loss '
+                f'for each of {len(labels)} anchors, of shape '
+                f'{tuple(labels.shape)}, but gave {given}'
+            )
         valid = is_counted(labels, self.ignore_index)
         # An exact zero that still has a graph where no anchor is left.
         loss = torch.where(valid, loss, torch.zeros_like(loss))

@@ -12,8 +12,8 @@ from typing import Any, Optional
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from .once import differentiable_once
 from .readable import is_readable
 
 # Similarities held at a time. Two such tiles stay in the cache of a processor;
@@ -175,7 +175,7 @@ class _SymmetricContrast(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(
         ctx: Any, grad: Tensor
     ) -> tuple[Optional[Tensor], None, None]:
@@ -244,7 +244,7 @@ class _RowContrast(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, grad: Tensor) -> tuple[Optional[Tensor], ...]:
         features, contrasts, out, mean = ctx.saved_tensors
         scale = grad / ctx.temperature

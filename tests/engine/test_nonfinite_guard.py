@@ -1,5 +1,8 @@
 """When values that are not finite are told, on a host and on a device."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from mmengine.logging import MessageHub
@@ -83,3 +86,31 @@ def test_no_state_is_given_of_what_another_rank_spoiled(head):
 def test_it_adds_nothing_to_the_state(head):
     assert list(head.state_dict()) == ['projector.weight', 'projector.bias']
     assert len(list(head.parameters())) == 2
+
+
+@pytest.mark.parametrize('is_pickled', (False, True))
+def test_a_model_with_a_pending_answer_can_be_copied(
+    head, on_device, is_pickled
+):
+    """Events of a device cannot be."""
+    head(BAD)
+    copied = (
+        pickle.loads(pickle.dumps(head)) if is_pickled else copy.deepcopy(head)
+    )
+    assert copied.guard._projector[0] is copied.projector
+    with pytest.raises(RuntimeError, match='in iteration 42'):
+        copied(torch.ones(1, 3))
+
+
+def test_tensors_without_values_are_not_asked(head):
+    head.to('meta')(torch.ones(1, 3, device='meta'))
+    head.state_dict()
+
+
+def test_whichever_tensor_the_loss_is_made_of_tells_it(head, on_device):
+    """One that has no part in the loss does not, and another does."""
+    unused = torch.ones(2, requires_grad=True)
+    embeddings = head.projector(BAD)
+    head.guard(unused, embeddings)
+    with pytest.raises(RuntimeError, match='in iteration 42'):
+        embeddings.sum().backward()

@@ -226,3 +226,40 @@ def test_a_class_that_is_masked_out_by_its_score_has_no_part(impl):
 def test_a_beta_that_float32_rounds_to_zero_is_refused():
     with pytest.raises(ValueError, match='beta must be finite and at least'):
         PaCoLoss(0.05, 0.2, beta=1e-50)
+
+
+@pytest.mark.parametrize(
+    'wrong, told',
+    (
+        (lambda n: torch.arange(1.0 * n)[:, None], r'\(6,\), but gave .*6, 1'),
+        (lambda n: torch.tensor(1.0), r'\(6,\), but gave torch.Size\(\[\]\)'),
+        (lambda n: None, 'but gave None'),
+    ),
+)
+def test_a_loss_of_ones_own_that_gives_another_shape_is_told(wrong, told):
+    class Wrong(ContrastiveLoss):
+        def anchor_losses(self, batch):
+            return wrong(len(batch.labels))
+
+    with pytest.raises(ValueError, match=f'Wrong.anchor_losses.*{told}'):
+        Wrong(0.2)(**inputs())
+
+
+@pytest.mark.parametrize('make', LOSSES[:3])
+@pytest.mark.parametrize('temperature', (0.2, 0.01))
+def test_a_second_derivative_of_the_tiled_form_raises(make, temperature):
+    """And is right in the dense form."""
+    given = inputs(torch.float64)
+    del given['extra_features'], given['extra_labels']
+    given['features'].requires_grad_()
+    for impl in ('tiled', 'dense'):
+        loss = make(impl=impl)
+        loss.temperature = temperature
+        (grad,) = torch.autograd.grad(
+            loss(**given), given['features'], create_graph=True
+        )
+        if impl == 'dense':
+            torch.autograd.grad(grad.square().sum(), given['features'])
+            continue
+        with pytest.raises(RuntimeError, match='differentiated twice'):
+            torch.autograd.grad(grad.square().sum(), given['features'])

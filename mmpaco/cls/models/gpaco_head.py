@@ -121,7 +121,7 @@ class GPaCoHead(LinearClsHead):
         elif isinstance(loss, dict) and 'type' not in loss:
             loss = {**_PAPERS_LOSS, **loss}
         if isinstance(loss, dict):
-            with merged_config('loss', 'mmpaco.PaCoLoss'):
+            with merged_config('loss', str(loss['type'])):
                 loss = MODELS.build(loss)
         with merged_config('head', 'mmpaco.GPaCoHead'):
             super().__init__(
@@ -147,6 +147,16 @@ class GPaCoHead(LinearClsHead):
                     'classifier, so its accuracy has no meaning; set '
                     'cal_acc=False'
                 )
+        if gather and (
+            self.loss_module.reduction != 'mean'
+            or self.loss_module.ignore_index is not None
+        ):
+            raise ValueError(
+                'gather=True weighs the ranks by their images, so the loss '
+                "must have reduction='mean' and no ignore_index, but got "
+                f'{self.loss_module.reduction!r} and '
+                f'{self.loss_module.ignore_index}'
+            )
         if queue_length < 0:
             raise ValueError(
                 'queue_length must not be negative (0 means no '

@@ -161,9 +161,8 @@ class PaCoQueueHook(Hook):
         """
         for queue in self._queues:
             queue.append(*gather_rows(*queue.take_staged()))
-        is_step = _has_stepped(runner.optim_wrapper)
         for model in self._followed:
-            model.end_iteration(is_step)
+            model.end_iteration(_has_stepped(runner.optim_wrapper))
 
 
 def _has_stepped(optim_wrapper: Any) -> bool:
@@ -171,4 +170,8 @@ def _has_stepped(optim_wrapper: Any) -> bool:
     wrappers = getattr(optim_wrapper, 'optim_wrappers', None) or {
         '': optim_wrapper
     }
-    return any(wrapper.should_update() for wrapper in wrappers.values())
+    # Other wrappers than mmengine's OptimWrapper may gather by themselves.
+    return any(
+        wrapper.should_update() if hasattr(wrapper, 'should_update') else True
+        for wrapper in wrappers.values()
+    )

@@ -51,9 +51,8 @@ def make_head(main: nn.Module, gpaco: Mapping[str, Any]) -> GPaCoAuxHead:
             {'type': 'mmpaco.GPaCoAuxHead', **cfg, **gpaco}
         )
     except TypeError as error:
-        if 'unexpected keyword argument' not in str(error):
-            raise
-        told = str(error).partition(';')[0]
+        # What the head says of merged configs is not of one that was made.
+        told = str(error).partition('; mmengine merges')[0]
         raise TypeError(
             f'gpaco={dict(gpaco)}: {told}; its keys are arguments of '
             'mmpaco.GPaCoAuxHead, and those of the loss, such as alpha and '
@@ -98,6 +97,12 @@ def check_fit(main: nn.Module, head: GPaCoAuxHead) -> None:
                 f'{"in_channels" if key == "channels" else key}={ours}; set '
                 f'{theirs} in both'
             )
+    if main.num_classes < 2:
+        raise ValueError(
+            f'contrast needs two classes or more, but {name} has num_classes='
+            f'{main.num_classes}; set num_classes=2 with a softmax loss, or '
+            'gpaco=None in the segmentor'
+        )
     if main.out_channels != main.num_classes:
         raise ValueError(
             f'{name} has out_channels={main.out_channels}, but contrast needs '

@@ -42,8 +42,10 @@ class PixelStrength:
             self._num_contrasts = len(labels[0]) - 1
             self._counts = HostCopy(self._count(torch.stack([*labels])))
         if self._counts.is_there():
-            self._is_told = True
-            self._report(self._counts.read().double())
+            counts, self._counts = self._counts.read().double(), None
+            # A batch without labels tells nothing; the next one may.
+            self._is_told = bool(counts.any())
+            self._report(counts)
 
     def _count(self, labels: Tensor) -> Tensor:
         """Pixels of each class in each image, of shape (B, C)."""
@@ -55,11 +57,9 @@ class PixelStrength:
         return counts[:, :num_classes]
 
     def _report(self, counts: Tensor) -> None:
-        if self._num_contrasts < 1:
-            return
         anchors = counts.sum(0)
         positives = (counts * (counts - 1)).sum(0) / anchors.clamp(min=1)
-        shares = positives / self._num_contrasts
+        shares = positives / max(1, self._num_contrasts)
         report_strength(
             self.alpha,
             shares.tolist(),

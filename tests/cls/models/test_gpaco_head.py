@@ -374,6 +374,26 @@ def test_a_loss_merged_into_that_of_the_base_names_delete(stock, names_a_loss):
         MODELS.build(base.head)
 
 
+def test_a_single_row_has_no_contrast_to_report(log):
+    made = head(num_views=1, queue_length=0, class_prior=False)
+    made.report_strength(1)
+    assert 'alpha x K' not in log()
+
+
+def test_the_loss_that_was_asked_for_is_named(log):
+    loss = dict(type='mmpaco.SupConLoss', temperature=0.1, loss_weight=1.0)
+    with pytest.raises(TypeError, match="True, type='mmpaco.SupConLoss'"):
+        head(loss=loss, cal_acc=False)
+
+
+@pytest.mark.parametrize(
+    'wrong', (dict(reduction='sum'), dict(ignore_index=9))
+)
+def test_gathered_ranks_are_weighed_by_their_images_alone(wrong):
+    with pytest.raises(ValueError, match='gather=True'):
+        head(gather=True, loss=dict(**LOSS, **wrong))
+
+
 def test_a_head_merged_into_another_kind_names_delete():
     with pytest.raises(TypeError, match=r"head=dict\(_delete_=True, type='mm"):
         head(hidden_dim=64)

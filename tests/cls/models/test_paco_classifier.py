@@ -164,6 +164,20 @@ def test_momentum_encoder_moves_once_for_a_step_of_gathered_gradients():
     assert int(model.momentum_encoder.steps) == 1 + 2
 
 
+def test_a_wrapper_that_gathers_by_itself_counts_as_a_step():
+    hook = PaCoQueueHook()
+    preprocessor = dict(type='mmpaco.MultiViewDataPreprocessor')
+    model = classifier(momentum=0.9, data_preprocessor=preprocessor)
+    runner = SimpleNamespace(
+        model=model, hooks=[], iter=0, optim_wrapper=SimpleNamespace()
+    )
+    hook.before_train(runner)
+    images, samples, _ = batch()
+    model(images, samples, mode='loss')
+    hook.after_train_iter(runner, 0)
+    assert int(model.momentum_encoder.steps) == 2
+
+
 def test_momentum_encoder_that_nobody_moves_is_told():
     model = classifier(momentum=0.9)
     images, samples, _ = batch()

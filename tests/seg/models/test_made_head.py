@@ -296,3 +296,14 @@ def test_a_cascade_and_a_single_head_name_each_other(cfg, build):
         build(cfg(num_stages=2))
     with pytest.raises(ValueError, match='model.type=mmpaco.GPaCoEncoderDec'):
         build(cfg(type='mmpaco.GPaCoCascadeEncoderDecoder'))
+
+
+def test_one_class_is_told_before_the_training(cfg, build):
+    """As in the binary configs of mmseg, with a sigmoid."""
+    made = cfg(auxiliary_head=None)
+    made['decode_head'].update(num_classes=1)
+    made['decode_head']['loss_decode'] = dict(
+        type='CrossEntropyLoss', use_sigmoid=True
+    )
+    with pytest.raises(ValueError, match='two classes or more.*gpaco=None'):
+        build(made)
