@@ -97,7 +97,7 @@ def check_fit(main: nn.Module, head: GPaCoAuxHead) -> None:
                 f'{"in_channels" if key == "channels" else key}={ours}; set '
                 f'{theirs} in both'
             )
-    if main.num_classes < 2:
+    if head.num_classes < 2:
         raise ValueError(
             f'contrast needs two classes or more, but {name} has num_classes='
             f'{main.num_classes}; set num_classes=2 with a softmax loss, or '
