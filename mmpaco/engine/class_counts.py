@@ -1,5 +1,6 @@
 """Training images, or pixels, per class of any dataset."""
 
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,14 +31,23 @@ def dataset_labels(dataset: Any) -> 'np.ndarray[Any, Any]':
         np.ndarray: The labels.
 
     Raises:
-        TypeError: If no labels can be found.
+        TypeError: If no labels can be found, or an image has several.
         ValueError: If the dataset is empty.
     """
 
     def read(part: Any) -> 'Optional[np.ndarray[Any, Any]]':
-        if hasattr(part, 'get_gt_labels'):
+        if not hasattr(part, 'get_gt_labels'):
+            return None
+        try:
             return np.asarray(part.get_gt_labels())
-        return None
+        except (ValueError, KeyError) as error:
+            # Of NumPy, for rows of several lengths; of annotations without
+            # labels.
+            raise TypeError(
+                'expected one integer label for each image, but those of '
+                f'{type(part).__name__} cannot be read as such; class counts '
+                'need a set with labels, and not of several labels or tasks'
+            ) from error
 
     return _through_wrappers(dataset, read)
 
@@ -300,3 +310,25 @@ def count_classes(
     if _loading_steps(part):
         return count_pixels(dataset, num_classes), 'pixels'
     return count_labels(dataset, num_classes), 'images'
+
+
+def warn_of_missing(
+    counts: 'np.ndarray[Any, Any]', what: str = 'images'
+) -> None:
+    """Warn of classes that nothing trains, as of another ``num_classes``.
+
+    Args:
+        counts (np.ndarray): Images or pixels per class, of shape (C, ).
+        what (str): 'images' or 'pixels'. Defaults to 'images'.
+    """
+    missing = np.flatnonzero(counts == 0).tolist()
+    if missing:
+        shown = ', '.join(map(str, missing[:5]))
+        print_log(
+            f'{len(missing)} of {len(counts)} classes have no training {what} '
+            f'({shown}{", ..." if len(missing) > 5 else ""}) and will not be '
+            f'learnt; check that num_classes={len(counts)} is that of the '
+            'training set',
+            logger='current',
+            level=logging.WARNING,
+        )

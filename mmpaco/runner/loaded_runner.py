@@ -13,7 +13,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
-from mmpaco.engine.class_counts import count_labels
+from mmpaco.engine.class_counts import count_labels, warn_of_missing
 from mmpaco.files import PathLike
 
 from .checkpoint import load_checkpoint
@@ -161,6 +161,8 @@ def training_counts(config: ConfigLike) -> 'np.ndarray[Any, Any]':
     """
     cfg = read_config(config)
     num_classes = cfg.model.get('head', {}).get('num_classes')
-    return count_labels(
+    counts = count_labels(
         DATASETS.build(cfg.train_dataloader.dataset), num_classes
     )
+    warn_of_missing(counts)
+    return counts

@@ -83,3 +83,51 @@ def test_dataset_without_labels_says_what_is_expected():
     with pytest.raises(TypeError, match='get_gt_labels'):
         count_labels(Subset([1, 2, 3], [0]))
     assert np.array_equal(count_labels(Labels([0, 2, 2])), [1, 0, 2])
+
+
+@pytest.mark.parametrize(
+    'labels', (lambda i: [0, 1] if i % 2 else [2], lambda i: [0, i % 3])
+)
+def test_a_set_of_several_labels_cannot_be_counted(tmp_path, labels):
+    from mmengine.dataset import RepeatDataset
+    from mmengine.fileio import dump
+    from mmpretrain.datasets import MultiLabelDataset
+
+    from mmpaco.cls.datasets import LongTailedDataset
+
+    enter_scope('mmpretrain')
+    path = tmp_path / 'labels.json'
+    records = [dict(img_path='x', gt_label=labels(i)) for i in range(6)]
+    metainfo = dict(classes=['a', 'b', 'c'])
+    dump(dict(metainfo=metainfo, data_list=records), path)
+    dataset = MultiLabelDataset(ann_file=str(path))
+    for count in (
+        lambda: count_labels(dataset),
+        lambda: count_labels(RepeatDataset(dataset, 2)),
+        lambda: LongTailedDataset(dataset),
+    ):
+        with pytest.raises(TypeError, match='one integer label for each'):
+            count()
+
+
+def test_a_set_without_labels_cannot_be_counted(tmp_path):
+    from mmengine.fileio import dump
+    from mmpretrain.datasets import BaseDataset
+
+    path = tmp_path / 'images.json'
+    dump(dict(metainfo={}, data_list=[dict(img_path='x')]), path)
+    with pytest.raises(TypeError, match='one integer label .* with labels'):
+        count_labels(BaseDataset(ann_file=str(path)))
+
+
+def test_a_set_of_several_tasks_cannot_be_counted(tmp_path):
+    from mmengine.fileio import dump
+    from mmpretrain.datasets import MultiTaskDataset
+
+    path = tmp_path / 'tasks.json'
+    records = [dict(img_path='x', gt_label=dict(colour=0, shape=1))]
+    dump(dict(metainfo={}, data_list=records), path)
+    with pytest.raises(TypeError, match='has no labels.*get_gt_labels'):
+        count_labels(
+            MultiTaskDataset(ann_file='tasks.json', data_root=str(tmp_path))
+        )

@@ -7,6 +7,30 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 
+def sample_labels(data_samples: Sequence[DataSample]) -> Tensor:
+    """Join the labels of data samples.
+
+    Args:
+        data_samples (Sequence[DataSample]): N data samples.
+
+    Returns:
+        Tensor: Labels of shape (N, ).
+
+    Raises:
+        ValueError: If a sample has not exactly one class.
+    """
+    for sample in data_samples:
+        label = sample.get('gt_label')
+        count = label.numel() if isinstance(label, Tensor) else 0
+        if count != 1:
+            raise ValueError(
+                'contrast needs one class for each image, but gt_label of a '
+                f'{type(sample).__name__} has {count}; use a dataset of one '
+                'label each, and no set of several labels or tasks'
+            )
+    return torch.cat([sample.gt_label for sample in data_samples])
+
+
 def batch_labels(
     pre_logits: Tensor, data_samples: Sequence[DataSample], in_channels: int
 ) -> Tensor:
@@ -36,7 +60,7 @@ def batch_labels(
             'samples have gt_score; remove batch_augments and to_onehot '
             'from the data preprocessor'
         )
-    labels = torch.cat([sample.gt_label for sample in data_samples])
+    labels = sample_labels(data_samples)
     if labels.shape != pre_logits.shape[:1]:
         raise ValueError(
             f'got {len(pre_logits)} features for '

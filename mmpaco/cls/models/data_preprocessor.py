@@ -8,6 +8,8 @@ from mmpretrain.models import ClsDataPreprocessor
 from mmpaco.losses import check_labels
 from mmpaco.registry import MODELS
 
+from .batch_checks import sample_labels
+
 
 @MODELS.register_module()
 class MultiViewDataPreprocessor(ClsDataPreprocessor):
@@ -79,7 +81,8 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
 
         Raises:
             ValueError: If the batch does not have the views, or has them in
-                validation or test, or a label is out of range.
+                validation or test, an image has not one class, or a label is
+                out of range.
         """
         batch: dict[str, Any]
         inputs, samples = data['inputs'], data.get('data_samples')
@@ -93,10 +96,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
                 'pipelines of validation and test'
             )
         if samples is not None:
-            check_labels(
-                torch.cat([sample.gt_label for sample in samples]),
-                self.num_classes,
-            )
+            check_labels(sample_labels(samples), self.num_classes)
             samples = list(samples) * self.num_views
         if self.num_views > 1:
             inputs = self._join_views(inputs)

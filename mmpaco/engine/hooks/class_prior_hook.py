@@ -6,7 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmpaco.engine.class_counts import count_classes
+from mmpaco.engine.class_counts import count_classes, warn_of_missing
 from mmpaco.engine.data_state import share_with_averages, unwrapped
 from mmpaco.registry import HOOKS
 
@@ -79,6 +79,7 @@ class ClassPriorHook(Hook):
                 ),
                 logger='current',
             )
+            warn_of_missing(counts, what)
         _report_strength(runner)
 
 

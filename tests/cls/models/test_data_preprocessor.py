@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.dataset import default_collate, pseudo_collate
 from mmpretrain.models import ClsDataPreprocessor
-from mmpretrain.structures import DataSample
+from mmpretrain.structures import DataSample, MultiTaskDataSample
 
 from mmpaco.cls.models import MultiViewDataPreprocessor
 
@@ -92,6 +92,22 @@ def test_label_out_of_range_is_refused_on_the_host(label):
         MultiViewDataPreprocessor(num_classes=3)(
             default_collate(batch), training=True
         )
+
+
+@pytest.mark.parametrize(
+    'sample, message',
+    (
+        (MultiTaskDataSample(), 'MultiTaskDataSample has 0'),
+        (DataSample(), 'DataSample has 0'),
+        (DataSample().set_gt_label([0, 1]), 'DataSample has 2'),
+    ),
+)
+def test_an_image_has_one_class(sample, message):
+    preprocessor = MultiViewDataPreprocessor(2, 3, **NORM)
+    views = [torch.zeros(2, 1, 8, 8)] * 2
+    samples = [DataSample().set_gt_label(1), sample]
+    with pytest.raises(ValueError, match=f'one class for each.*{message}'):
+        preprocessor(dict(inputs=views, data_samples=samples), training=True)
 
 
 def test_bad_arguments_are_refused():

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -266,6 +267,20 @@ def test_the_hook_leaves_counts_of_the_config_alone(run, monkeypatch):
     runner, start = run('run', [PRIOR, QUEUE])
     assert start['prior.class_counts'].tolist() == counts
     assert runner.model.head.prior().tolist() == counts
+
+
+def test_classes_without_an_image_are_told(mnist_config):
+    """Ten classes, trained by a head that was meant for a thousand."""
+    cfg = mnist_config('gpaco/lenet5_mnist5k-lt.py')
+    cfg.model.head.num_classes = 1000
+    cfg.data_preprocessor.num_classes = 1000
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    Runner.from_cfg(cfg).train()
+    (found,) = Path(cfg.work_dir).glob('*/*.log')
+    assert (
+        'WARNING - 990 of 1000 classes have no training images (10, 11, 12, '
+        '13, 14, ...) and will not be learnt; check that num_classes=1000'
+    ) in found.read_text()
 
 
 def test_the_hook_leaves_counts_of_a_loss_in_the_config_alone(mnist_config):
