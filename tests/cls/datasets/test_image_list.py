@@ -15,6 +15,7 @@ from mmengine.dataset import (
 )
 from mmengine.runner import Runner
 from mmpretrain.datasets import BaseDataset, KFoldDataset
+from PIL import Image
 from support.scope import enter_scope
 from torch.utils.data import DataLoader, Subset
 
@@ -435,3 +436,24 @@ def test_classes_of_imagenet_lt_have_their_names():
     data = ImageNetLT(lazy_init=True)
     assert data.CLASSES[0].startswith('tench')
     assert data.CLASSES[999].startswith('toilet')
+
+
+@pytest.mark.parametrize(
+    'options, shape',
+    (
+        (dict(), (16, 8, 3)),
+        (dict(color_type='color_ignore_orientation'), (8, 16, 3)),
+    ),
+)
+def test_a_photograph_is_upright_unless_it_is_read_as_released(
+    tmp_path, options, shape
+):
+    """As docs/datasets.md and docs/differences.md say."""
+    image = Image.new('RGB', (16, 8))
+    exif = image.getexif()
+    exif[0x0112] = 6  # The camera was turned by a quarter.
+    image.save(tmp_path / 'a.jpg', exif=exif)
+    (tmp_path / 'train.txt').write_text('a.jpg 0')
+    step = dict(type='LoadImageFromFile', **options)
+    dataset = DATASETS.build(dict(config(tmp_path), pipeline=[step]))
+    assert dataset[0]['img'].shape == shape
