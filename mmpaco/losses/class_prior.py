@@ -140,7 +140,7 @@ class ClassPrior(DataState):
 
     def _apply(self, *args: Any, **kwargs: Any) -> 'ClassPrior':
         counts = self.class_counts
-        super()._apply(*args, **kwargs)
+        super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
         # A model in half precision has no room for many images.
         if self.class_counts.dtype != counts.dtype:
             self.class_counts = counts.to(self.class_counts.device)

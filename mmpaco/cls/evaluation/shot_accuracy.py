@@ -142,10 +142,12 @@ class ShotAccuracy(BaseMetric):
         Raises:
             ValueError: If a test label has no training count.
         """
-        pairs = np.asarray(results, dtype=np.int64).reshape(-1, 2)
+        labels, predicted = (
+            np.asarray(results, dtype=np.int64).reshape(-1, 2).T
+        )
         counts = self.class_counts
         metrics = shot_accuracy(
-            count_predictions(*pairs.T, len(counts)),
+            count_predictions(labels, predicted, len(counts)),
             counts,
             self.many_shot,
             self.few_shot,
