@@ -25,7 +25,9 @@ class ContrastBatch(NamedTuple):
     """The arguments of :meth:`ContrastiveLoss.forward`, checked.
 
     All rows and scores are in one precision, float32 at least. Where there
-    are no extra rows, they are tensors of zero rows.
+    are no extra rows, they are tensors of zero rows. A loss that
+    ``takes_images`` gets those of B images at once, with one more axis, the
+    first, in all but the class counts.
 
     Args:
         features (Tensor): Anchors, unit rows of shape (N, D).
@@ -34,6 +36,8 @@ class ContrastBatch(NamedTuple):
         extra_features (Tensor): Contrasts that are no anchors, (M, D).
         extra_labels (Tensor): Their classes, int64 of shape (M, ).
         class_counts (Tensor, optional): Training images per class, (C, ).
+        under_autocast (bool): Whether autocast is on around the loss, so
+            that half precision is good enough for the contrast.
 
     Example:
         >>> import torch
@@ -53,6 +57,7 @@ class ContrastBatch(NamedTuple):
     extra_features: Tensor
     extra_labels: Tensor
     class_counts: Optional[Tensor]
+    under_autocast: bool = False
 
     def balanced_logits(self) -> Tensor:
         """Shift the scores by the log prior, where counts were given.
@@ -71,7 +76,8 @@ class ContrastiveLoss(nn.Module):
 
     A loss of your own is a subclass with :meth:`anchor_losses`. Set
     ``uses_class_counts`` to True if it needs the class counts, and
-    ``trains_centers`` to False if the scores have no part in it.
+    ``trains_centers`` to False if the scores have no part in it, and
+    ``takes_images`` to True if it can take the rows of B images at once.
 
     Args:
         temperature (float): Divisor of the similarities.
@@ -106,6 +112,7 @@ class ContrastiveLoss(nn.Module):
 
     uses_class_counts = False
     trains_centers = True
+    takes_images = False
 
     def __init__(
         self,
@@ -179,24 +186,32 @@ class ContrastiveLoss(nn.Module):
         extra_labels: Optional[Tensor] = None,
         class_counts: Optional[Tensor] = None,
     ) -> Tensor:
-        """Compute the loss of a batch.
+        """Compute the loss of a batch, or of B images.
+
+        The anchors of an image are contrasted with each other and with its
+        extra rows alone.
 
         Args:
-            features (Tensor): Anchors, unit rows of shape (N, D).
-            labels (Tensor): Their classes, integers of shape (N, ).
+            features (Tensor): Anchors, unit rows of shape (N, D), or
+                (B, N, D).
+            labels (Tensor): Their classes, integers of shape (N, ), or
+                (B, N).
             center_logits (Tensor): Their scores of each class, of shape
-                (N, C), from features that are not normalised.
+                (N, C), or (B, N, C), from features that are not normalised.
             extra_features (Tensor, optional): Rows that are contrasts but no
-                anchors (momentum keys, queue), of shape (M, D).
-            extra_labels (Tensor, optional): Their classes, of shape (M, ).
+                anchors (momentum keys, queue), of shape (M, D), or
+                (B, M, D).
+            extra_labels (Tensor, optional): Their classes, of shape (M, ),
+                or (B, M).
             class_counts (Tensor, optional): Training images (or pixels) per
                 class, or shares, of shape (C, ). None leaves out the class
                 prior.
 
         Returns:
             Tensor: The loss in float32 (float64 if features or scores are):
-            a scalar, or of shape (N, ) and zero at ignored rows if reduction
-            is 'none'.
+            a scalar, for 'mean' the mean over images of the mean over their
+            anchors, to which an image without anchors adds zero; or of the
+            labels' shape and zero at ignored rows if reduction is 'none'.
 
         Raises:
             TypeError: If features or scores are not floating, labels are
@@ -215,14 +230,16 @@ class ContrastiveLoss(nn.Module):
         )
         for given in (labels, extra_labels):
             if given is not None and is_readable(given):
-                check_labels(given, center_logits.shape[1], self.ignore_index)
+                check_labels(given, center_logits.shape[-1], self.ignore_index)
         self._warn_of_lengths(features)
         dtype = torch.promote_types(
             torch.promote_types(features.dtype, center_logits.dtype),
             torch.float32,
         )
         if extra_features is None or extra_labels is None:
-            extra_features, extra_labels = features[:0].detach(), labels[:0]
+            extra_features = features[..., :0, :].detach()
+            extra_labels = labels[..., :0]
+        under_autocast = _is_autocast(features)
         with _no_autocast(features):
             batch = ContrastBatch(
                 features.to(dtype),
@@ -231,19 +248,27 @@ class ContrastiveLoss(nn.Module):
                 extra_features.to(dtype),
                 extra_labels.long(),
                 class_counts,
+                under_autocast,
             )
-            is_dense = self.impl == 'dense'
-            loss_of = (
-                self.dense_anchor_losses if is_dense else (self.anchor_losses)
-            )
-            return self._reduce(loss_of(batch), batch.labels)
+            return self._reduce(self._losses(batch), batch.labels)
+
+    def _losses(self, batch: ContrastBatch) -> Tensor:
+        is_dense = self.impl == 'dense'
+        loss_of = self.dense_anchor_losses if is_dense else self.anchor_losses
+        # All pairs of all images at once would be B times the memory.
+        if batch.features.dim() == 2 or (self.takes_images and not is_dense):
+            return loss_of(batch)
+        images = [
+            ContrastBatch(*image, *batch[5:]) for image in zip(*batch[:5])
+        ]
+        return torch.stack([loss_of(image) for image in images])
 
     def _warn_of_lengths(self, features: Tensor) -> None:
         """Tell once of rows that are not normalised, where they are read."""
         if self._is_looked_at or _TOLD_OF_LENGTHS or not is_readable(features):
             return
         self._is_looked_at = True
-        lengths = features.detach().float().norm(dim=1)
+        lengths = features.detach().float().norm(dim=-1)
         # Rows of zeros are what F.normalize makes of zeros.
         is_off = ((lengths - 1).abs() > _UNIT_TOLERANCE) & (lengths > 0)
         if is_off.any():
@@ -269,19 +294,25 @@ class ContrastiveLoss(nn.Module):
         loss = torch.where(valid, loss, torch.zeros_like(loss))
         if self.reduction == 'none':
             return loss
-        total = loss.sum()
         if self.reduction == 'sum':
-            return total
-        return total / valid.sum().clamp(min=1)
+            return loss.sum()
+        of_images = loss.sum(-1) / valid.sum(-1).clamp(min=1)
+        return of_images if of_images.dim() == 0 else of_images.mean()
 
     def extra_repr(self) -> str:
         """Show all arguments when the module is printed."""
-        hidden = ('training', 'uses_class_counts', 'trains_centers')
+        hidden = ('training', 'uses_class_counts')
         return ', '.join(
             f'{name}={value!r}'
             for name, value in vars(self).items()
             if not name.startswith('_') and name not in hidden
         )
+
+
+def _is_autocast(tensor: Tensor) -> bool:
+    if tensor.is_cuda:
+        return torch.is_autocast_enabled()
+    return False
 
 
 def _no_autocast(tensor: Tensor) -> AbstractContextManager[None]:

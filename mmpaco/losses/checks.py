@@ -59,30 +59,38 @@ def check_inputs(
         _check_rows(
             'extra_features', extra_features, 'extra_labels', extra_labels
         )
-        if extra_features.shape[1] != features.shape[1]:
+        if extra_features.shape[-1] != features.shape[-1]:
             raise ValueError(
-                f'features have {features.shape[1]} dimensions, but '
-                f'extra_features have {extra_features.shape[1]}'
+                f'features have {features.shape[-1]} dimensions, but '
+                f'extra_features have {extra_features.shape[-1]}'
             )
-    if center_logits.dim() != 2 or len(center_logits) != len(features):
+        if extra_features.shape[:-2] != features.shape[:-2]:
+            raise ValueError(
+                f'features have shape {tuple(features.shape)}, but '
+                f'extra_features {tuple(extra_features.shape)}; expected '
+                'those of each image'
+            )
+    if center_logits.shape[:-1] != features.shape[:-1]:
         raise ValueError(
-            f'center_logits must have shape (N, C) with N={len(features)} as '
-            f'in features, but got {tuple(center_logits.shape)}'
+            'center_logits must have shape (N, C), or (B, N, C), with '
+            f'N={features.shape[-2]} as in features of shape '
+            f'{tuple(features.shape)}, but got {tuple(center_logits.shape)}'
         )
     if not center_logits.is_floating_point():
         raise TypeError(
             f'center_logits must be floating, but got {center_logits.dtype}'
         )
     if class_counts is not None:
-        check_counts_of_loss(class_counts, center_logits)
+        check_counts_of_loss(class_counts, center_logits.flatten(0, -2))
 
 
 def _check_rows(
     name: str, rows: Tensor, labels_name: str, labels: Tensor
 ) -> None:
-    if rows.dim() != 2:
+    if rows.dim() not in (2, 3):
         raise ValueError(
-            f'{name} must have shape (rows, D), but got {tuple(rows.shape)}'
+            f'{name} must have shape (rows, D), or (B, rows, D) for B images, '
+            f'but got {tuple(rows.shape)}'
         )
     if not rows.is_floating_point():
         raise TypeError(f'{name} must be floating, but got {rows.dtype}')
@@ -90,8 +98,8 @@ def _check_rows(
         raise TypeError(
             f'{labels_name} must be int64 or int32, but got {labels.dtype}'
         )
-    if labels.shape != rows.shape[:1]:
+    if labels.shape != rows.shape[:-1]:
         raise ValueError(
-            f'{labels_name} must have shape ({len(rows)}, ), one label for '
-            f'each of the {name}, but got {tuple(labels.shape)}'
+            f'{labels_name} must have shape {tuple(rows.shape[:-1])}, one '
+            f'label for each of the {name}, but got {tuple(labels.shape)}'
         )

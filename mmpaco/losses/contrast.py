@@ -13,6 +13,7 @@ from typing import Any, Optional
 import torch
 from torch import Tensor
 
+from .kernels import kernels_for, num_products
 from .once import differentiable_once
 from .readable import is_readable
 
@@ -30,26 +31,67 @@ def contrast_logsumexp(
     extra_features: Optional[Tensor],
     temperature: float,
     tile_elements: Optional[int] = None,
+    under_autocast: bool = False,
 ) -> Tensor:
     """Log of the summed exponentials of each anchor's similarities.
 
     ``out_i = log sum_j exp(<f_i, g_j> / temperature)``, where g runs over
-    all other anchors and all extra rows.
+    all other anchors and all extra rows, of the same image.
 
     Args:
-        features (Tensor): Anchors f of shape (N, D).
-        extra_features (Tensor, optional): More contrasts, of shape (M, D).
+        features (Tensor): Anchors f of shape (N, D), or (B, N, D).
+        extra_features (Tensor, optional): More contrasts, of shape (M, D),
+            or (B, M, D).
         temperature (float): What divides the similarities.
         tile_elements (int, optional): Similarities held at a time. Defaults
             to what suits the device.
+        under_autocast (bool): Whether products may be as exact as those of
+            half precision, where kernels take them. Defaults to False.
 
     Returns:
-        Tensor: Shape (N, ); minus infinity where an anchor has no contrast.
+        Tensor: Shape (N, ), or (B, N); minus infinity where an anchor has no
+        contrast.
     """
+    is_bounded = _is_bounded(features, extra_features, temperature)
+    if tile_elements is None and (kernels := kernels_for(features)):
+        is_image = features.dim() == 2
+        out: Tensor = kernels.contrast(
+            features[None] if is_image else features,
+            extra_features[None]
+            if is_image and extra_features is not None
+            else extra_features,
+            temperature,
+            num_products(under_autocast),
+            not is_bounded,
+        )
+        return out[0] if is_image else out
+    if features.dim() == 3:
+        extra = (
+            [None] * len(features)
+            if extra_features is None
+            else (extra_features)
+        )
+        return torch.stack(
+            [
+                _tiled(*rows, temperature, tile_elements, is_bounded)
+                for rows in zip(features, extra)
+            ]
+        )
+    return _tiled(
+        features, extra_features, temperature, tile_elements, is_bounded
+    )
+
+
+def _tiled(
+    features: Tensor,
+    extra_features: Optional[Tensor],
+    temperature: float,
+    tile_elements: Optional[int],
+    is_bounded: bool,
+) -> Tensor:
     if tile_elements is None:
         tile_elements = _HOST_TILE if features.is_cpu else _DEVICE_TILE
     shape = _tile_shape(tile_elements, features.shape[0])
-    is_bounded = _is_bounded(features, extra_features, temperature)
 
     def against(contrasts: Tensor, excludes_self: bool) -> Tensor:
         needs_mean = torch.is_grad_enabled() and features.requires_grad
@@ -79,8 +121,8 @@ def _is_bounded(
     """
     longest = 1.0
     for rows in (features, extra_features):
-        if rows is not None and rows.shape[0] > 0 and is_readable(rows):
-            longest = max(longest, float(rows.detach().norm(dim=1).max()))
+        if rows is not None and rows.numel() > 0 and is_readable(rows):
+            longest = max(longest, float(rows.detach().norm(dim=-1).max()))
     return longest**2 / temperature <= _MAX_SIMILARITY
 
 
@@ -166,8 +208,9 @@ class _SymmetricContrast(torch.autograd.Function):
         for rows, columns, own, tile in _upper_tiles(
             features, temperature, shape
         ):
-            sums[rows] += tile.sum(1)
-            sums[columns][own:] += tile[:, own:].sum(0)
+            # Not +=, which copies a slice onto itself afterwards.
+            sums[rows].add_(tile.sum(1))
+            sums[columns][own:].add_(tile[:, own:].sum(0))
         out = sums.log()
         ctx.save_for_backward(features, out)
         ctx.temperature = temperature
@@ -225,11 +268,11 @@ class _RowContrast(torch.autograd.Function):
                 shift = shift.masked_fill(shift == -math.inf, 0)
                 tile -= shift
                 before = (before - shift).exp2_()
-                sums[rows] *= before
+                sums[rows].mul_(before)
                 if mean is not None:
-                    mean[rows] *= before[:, None]
+                    mean[rows].mul_(before[:, None])
             tile.exp2_()
-            sums[rows] += tile.sum(0)
+            sums[rows].add_(tile.sum(0))
             if mean is not None:
                 mean[rows].addmm_(tile.t(), contrasts[columns])
         out = sums.log()

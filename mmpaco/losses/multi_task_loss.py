@@ -143,10 +143,13 @@ class MultiTaskLoss(SupConLoss):
                     target
                 ]
             )
+        logits = (
+            batch.balanced_logits() if self.balanced else batch.center_logits
+        )
         loss = F.cross_entropy(
-            batch.balanced_logits() if self.balanced else batch.center_logits,
-            target,
+            logits.flatten(0, -2),
+            target.flatten(),
             reduction='none',
             label_smoothing=self.label_smoothing,
-        )
+        ).view(target.shape)
         return loss + self.supcon_weight * contrast

@@ -59,6 +59,7 @@ class PaCoLoss(ContrastiveLoss):
     """
 
     uses_class_counts = True
+    takes_images = True
 
     def __init__(
         self,
@@ -95,17 +96,20 @@ class PaCoLoss(ContrastiveLoss):
             batch, self.temperature, self.ignore_index
         )
         anchor_class = class_index(batch.labels, self.ignore_index)
-        own = centers.gather(1, anchor_class[:, None]).squeeze(1)
+        own = centers.gather(-1, anchor_class[..., None]).squeeze(-1)
         center_part = own
         if self.label_smoothing > 0:
-            others = (centers.sum(1) - own) / (num_classes - 1)
+            others = (centers.sum(-1) - own) / (num_classes - 1)
             center_part = (
                 1 - self.label_smoothing
             ) * own + self.label_smoothing * others
-        log_z = centers.logsumexp(1)
+        log_z = centers.logsumexp(-1)
         if self.gamma > 0:
             contrast = contrast_logsumexp(
-                batch.features, batch.extra_features, self.temperature
+                batch.features,
+                batch.extra_features,
+                self.temperature,
+                under_autocast=batch.under_autocast,
             )
             log_z = torch.logaddexp(log_z, contrast + math.log(self.gamma))
         pulled = self.beta * center_part + self.alpha * positive_part
@@ -138,7 +142,7 @@ class PaCoLoss(ContrastiveLoss):
         return -pulled / (self.beta + self.alpha * num_positives) * self.scale
 
     def _check_classes(self, centers: Tensor) -> int:
-        num_classes = centers.shape[1]
+        num_classes = centers.shape[-1]
         if self.label_smoothing > 0 and num_classes < 2:
             raise ValueError(
                 'label_smoothing needs at least two classes, but the scores '

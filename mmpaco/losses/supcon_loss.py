@@ -38,12 +38,16 @@ class SupConLoss(ContrastiveLoss):
     """
 
     trains_centers = False
+    takes_images = True
 
     def anchor_losses(self, batch: ContrastBatch) -> Tensor:
         """Compute the losses without a matrix of all pairs."""
         sums, sizes = positive_sums(batch, self.temperature, self.ignore_index)
         log_z = contrast_logsumexp(
-            batch.features, batch.extra_features, self.temperature
+            batch.features,
+            batch.extra_features,
+            self.temperature,
+            under_autocast=batch.under_autocast,
         )
         loss = log_z - sums / sizes.clamp(min=1)
         loss = torch.where(sizes > 0, loss, torch.zeros_like(loss))
@@ -96,7 +100,7 @@ def supcon_loss(
         raise ValueError(
             f'num_classes must be positive, but got {num_classes}'
         )
-    scores = features.new_zeros(1, 1).expand(len(features), num_classes)
+    scores = features.new_zeros(()).expand(*features.shape[:-1], num_classes)
     loss: Tensor = SupConLoss(**parameters)(
         features, labels, scores, extra_features, extra_labels
     )

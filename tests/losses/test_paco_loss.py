@@ -455,7 +455,11 @@ def good_inputs(**changes):
 @pytest.mark.parametrize(
     'changes, error, message',
     (
-        (dict(features=torch.ones(3, 2, 1)), ValueError, 'features must have'),
+        (
+            dict(features=torch.ones(3, 2, 1, 1)),
+            ValueError,
+            'features must have',
+        ),
         (
             dict(features=torch.ones(3, 2).long()),
             TypeError,

@@ -308,12 +308,13 @@ class GPaCoAuxHead(BaseDecodeHead):
                 embeddings.flatten(2), labels.flatten(1), logits.flatten(2)
             )
         ]
+        rows, labels, scores = (torch.stack(maps) for maps in zip(*images))
         if self.training:
-            self._strength([label for _, label, _ in images])
-        losses = [
-            self.loss_decode(
-                embedding.t(), label, scores.t(), class_counts=class_counts
-            )
-            for embedding, label, scores in images
-        ]
-        return torch.stack(losses).mean()
+            self._strength(labels)
+        loss: Tensor = self.loss_decode(
+            rows.transpose(1, 2),
+            labels,
+            scores.transpose(1, 2),
+            class_counts=class_counts,
+        )
+        return loss

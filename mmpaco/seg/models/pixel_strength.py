@@ -1,9 +1,7 @@
 """How strong the contrast between pixels is, told once."""
 
-from collections.abc import Sequence
 from typing import Optional
 
-import torch
 from torch import Tensor
 
 from mmpaco.contrast_strength import PIXELS
@@ -29,18 +27,18 @@ class PixelStrength:
         self._counts: Optional[HostCopy] = None
         self._num_contrasts = 0
 
-    def __call__(self, labels: Sequence[Tensor]) -> None:
+    def __call__(self, labels: Tensor) -> None:
         """Look at a batch, as long as nothing was told.
 
         Args:
-            labels (Sequence[Tensor]): Classes of the N pixels of each image
-                that take part; those that are not a class are ignored.
+            labels (Tensor): Classes of the N pixels of each image that take
+                part, (B, N); those that are not a class are ignored.
         """
         if self._is_told:
             return
         if self._counts is None:
-            self._num_contrasts = len(labels[0]) - 1
-            self._counts = HostCopy(self._count(torch.stack([*labels])))
+            self._num_contrasts = labels.shape[1] - 1
+            self._counts = HostCopy(self._count(labels))
         if self._counts.is_there():
             counts, self._counts = self._counts.read().double(), None
             # A batch without labels tells nothing; the next one may.

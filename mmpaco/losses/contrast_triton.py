@@ -1,0 +1,383 @@
+"""The part of log Z that sees all pairs, in fused kernels for a GPU.
+
+Sums of exponentials and their gradient, without similarities in memory. Of
+the equations of :mod:`mmpaco.losses.contrast`: with E_ij the exponential of a
+similarity, Z_i the sum of row i and a_i = g_i / (tau Z_i), the gradient is
+
+    dF_i = sum over j != i of E_ij (a_i + a_j) f_j + a_i sum over m of E_im q_m
+
+The row and the column part of the symmetric matrix are one sum over columns,
+so that every number is written by one program: no atomics, the same bits in
+every run.
+
+Rows are multiplied in float16, times 256, in three products of what they are
+rounded to and what that loses, which is as exact as float32; or in one, as
+exact as TF32. This module is imported where Triton is there, on first use.
+"""
+
+import functools
+import math
+from typing import Any, NamedTuple, Optional
+
+import torch
+import triton
+from torch import Tensor
+
+from .once import differentiable_once
+from .triton_kernels import (
+    collect_kernel,
+    finish_kernel,
+    gradient_kernel,
+    split_kernel,
+    sums_kernel,
+    weights_kernel,
+)
+
+_LOG2_E = math.log2(math.e)
+# Rows are multiplied by it before they are rounded, so that what rounding
+# loses is no subnormal number of float16. Components up to 255 fit.
+_SCALE = 2.0**8
+# Weights of pairs are brought to at most that: float16 ends at 65504.
+_LARGEST_WEIGHT = 2.0**14
+
+
+class Blocks(NamedTuple):
+    """How a kernel of pairs is launched.
+
+    Args:
+        rows (int): Rows of a program.
+        columns (int): Columns that it takes at a time.
+        warps (int): Warps of a program.
+        stages (int): Blocks of columns that are loaded ahead.
+    """
+
+    rows: int
+    columns: int
+    warps: int
+    stages: int
+
+
+# By products and width: of the sums, and of the gradient. Those of Hopper were
+# the fastest of those tried on an H200; those of Ampere fit its shared memory
+# and spill no registers, but were not timed.
+_HOPPER = {
+    (1, 64): (Blocks(64, 128, 4, 3), Blocks(64, 128, 4, 3)),
+    (3, 64): (Blocks(128, 128, 8, 2), Blocks(64, 64, 4, 3)),
+    (1, 128): (Blocks(128, 128, 8, 2), Blocks(64, 64, 4, 3)),
+    (3, 128): (Blocks(128, 64, 8, 3), Blocks(128, 128, 8, 2)),
+    (1, 256): (Blocks(64, 64, 4, 2), Blocks(64, 64, 4, 2)),
+    (3, 256): (Blocks(128, 64, 8, 1), Blocks(128, 64, 8, 1)),
+}
+_AMPERE = {
+    (1, 64): (Blocks(64, 64, 4, 2), Blocks(64, 64, 4, 2)),
+    (3, 64): (Blocks(64, 64, 4, 2), Blocks(64, 32, 8, 2)),
+    (1, 128): (Blocks(64, 64, 4, 2), Blocks(64, 64, 4, 2)),
+    (3, 128): (Blocks(64, 32, 8, 2), Blocks(64, 32, 8, 2)),
+    (1, 256): (Blocks(64, 32, 8, 2), Blocks(64, 32, 8, 2)),
+    (3, 256): (Blocks(64, 16, 8, 1), Blocks(64, 16, 8, 1)),
+}
+
+
+@functools.cache
+def _blocks_of(device: torch.device) -> dict[tuple[int, int], Any]:
+    if device.type != 'cuda':
+        return _AMPERE
+    properties = torch.cuda.get_device_properties(device)
+    # Cards for games have the shared memory of Ampere's, whatever their
+    # capability.
+    is_hopper = (properties.major, properties.minor) in ((9, 0), (10, 0))
+    return _HOPPER if is_hopper else _AMPERE
+
+
+class _Operands(NamedTuple):
+    """Rows of shape (B, N, width) in float16, and what that lost."""
+
+    high: Tensor
+    low: Tensor
+
+
+# Columns, with the weights (B, N) of the rows and (B, M) of the columns.
+_Columns = tuple[_Operands, Optional[Tensor], Optional[Tensor]]
+
+
+def _split(rows: Tensor, products: int) -> _Operands:
+    images, num_rows, channels = rows.shape
+    width = max(16, triton.next_power_of_2(channels))
+    high = rows.new_empty(images, num_rows, width, dtype=torch.float16)
+    low = torch.empty_like(high) if products == 3 else high
+    block = max(1, 4096 // width)
+    if num_rows:
+        split_kernel[triton.cdiv(num_rows, block), images](
+            rows,
+            high,
+            low,
+            num_rows,
+            *rows.stride(),
+            CHANNELS=channels,
+            WIDTH=width,
+            BLOCK=block,
+            SCALE=_SCALE,
+            HAS_LOW=products == 3,
+        )
+    return _Operands(high, low)
+
+
+@functools.cache
+def _num_multiprocessors(device: torch.device) -> int:
+    if device.type != 'cuda':
+        return 4
+    return torch.cuda.get_device_properties(device).multi_processor_count
+
+
+def _num_parts(
+    num_rows: int, num_columns: int, images: int, blocks: Blocks, device: Any
+) -> int:
+    """Programs that share a block of rows: the fewest that fill the card."""
+    slots = 2 * _num_multiprocessors(device)
+    programs = triton.cdiv(num_rows, blocks.rows) * images
+    most = triton.cdiv(num_columns, blocks.columns)
+    best, best_use = 1, 0.0
+    for parts in range(1, min(most, 64) + 1):
+        waves = triton.cdiv(programs * parts, slots)
+        use = programs * parts / (waves * slots)
+        if use > best_use + 1e-9:
+            best, best_use = parts, use
+        if use >= 0.9:
+            break
+    return best
+
+
+class _Launch(NamedTuple):
+    """What all launches of a call share."""
+
+    temperature: float
+    products: int
+    is_safe: bool
+
+    @property
+    def factor(self) -> float:
+        return _LOG2_E / self.temperature / _SCALE**2
+
+    def options(self, width: int, blocks: Blocks) -> dict[str, Any]:
+        return dict(
+            SAFE=self.is_safe,
+            PRODUCTS=self.products,
+            WIDTH=width,
+            ROWS=blocks.rows,
+            COLUMNS=blocks.columns,
+            num_warps=blocks.warps,
+            num_stages=blocks.stages,
+        )
+
+
+def _blocks(
+    launch: _Launch, width: int, device: torch.device
+) -> tuple[Blocks, Blocks]:
+    found: tuple[Blocks, Blocks] = _blocks_of(device)[
+        launch.products, max(64, width)
+    ]
+    return found
+
+
+def log2_sums(
+    features: _Operands, extra: Optional[_Operands], launch: _Launch
+) -> Tensor:
+    """Logarithms to the base 2 of the sums of exponentials, (B, N)."""
+    images, num_rows, width = features.high.shape
+    device = features.high.device
+    blocks, _ = _blocks(launch, width, device)
+    columns = [features] + ([] if extra is None else [extra])
+    parts = [
+        _num_parts(num_rows, x.high.shape[1], images, blocks, device)
+        for x in columns
+    ]
+    slots = sum(parts)
+    totals = torch.empty(images, slots, num_rows, device=device)
+    tops = torch.empty_like(totals) if launch.is_safe else totals
+    first_slot = 0
+    for k, num_parts in zip(columns, parts):
+        num_columns = k.high.shape[1]
+        sums_kernel[triton.cdiv(num_rows, blocks.rows), num_parts, images](
+            *features,
+            *k,
+            totals,
+            tops,
+            num_rows,
+            num_columns,
+            launch.factor,
+            triton.cdiv(triton.cdiv(num_columns, blocks.columns), num_parts),
+            first_slot,
+            num_rows * width,
+            num_columns * width if len(k.high) > 1 else 0,
+            slots * num_rows,
+            OWN=k is features,
+            **launch.options(width, blocks),
+        )
+        first_slot += num_parts
+    log2_z = torch.empty(images, num_rows, device=device)
+    finish_kernel[triton.cdiv(num_rows, 256), images](
+        totals, tops, log2_z, num_rows, slots, SAFE=launch.is_safe, BLOCK=256
+    )
+    return log2_z
+
+
+def weighted_sums(
+    rows: _Operands,
+    columns: list[_Columns],
+    log2_z: Tensor,
+    back: Tensor,
+    channels: int,
+    launch: _Launch,
+) -> Tensor:
+    """Columns weighted by the gradient of their pairs, (B, N, D).
+
+    Args:
+        rows (_Operands): Rows.
+        columns (list): Columns with weights, either of which may be None.
+        log2_z (Tensor): Logarithms of the sums of the anchors, (B, N).
+        back (Tensor): What the sums are multiplied by.
+        channels (int): The embedding size D.
+        launch (_Launch): Options.
+    """
+    images, num_rows, width = rows.high.shape
+    device = rows.high.device
+    _, blocks = _blocks(launch, width, device)
+    parts = [
+        _num_parts(num_rows, k.high.shape[1], images, blocks, device)
+        for k, _, _ in columns
+    ]
+    slots = sum(parts)
+    outs = torch.empty(images, slots, num_rows, width, device=device)
+    first_slot = 0
+    for (k, of_rows, of_columns), num_parts in zip(columns, parts):
+        num_columns = k.high.shape[1]
+        # What a kernel does not read may be anything.
+        any_weight = of_rows if of_columns is None else of_columns
+        gradient_kernel[triton.cdiv(num_rows, blocks.rows), num_parts, images](
+            *rows,
+            *k,
+            any_weight if of_rows is None else of_rows,
+            log2_z,
+            any_weight if of_columns is None else of_columns,
+            log2_z,
+            outs,
+            num_rows,
+            num_columns,
+            launch.factor,
+            triton.cdiv(triton.cdiv(num_columns, blocks.columns), num_parts),
+            first_slot,
+            num_rows * width,
+            num_columns * width if len(k.high) > 1 else 0,
+            num_rows,
+            num_columns,
+            slots * num_rows * width,
+            OWN=k is rows,
+            BY_ROW=of_rows is not None,
+            BY_COLUMN=of_columns is not None,
+            **launch.options(width, blocks),
+        )
+        first_slot += num_parts
+    grad = torch.empty(images, num_rows, channels, device=device)
+    block = max(1, 4096 // width)
+    collect_kernel[triton.cdiv(num_rows, block), images](
+        outs,
+        back,
+        grad,
+        num_rows,
+        slots,
+        CHANNELS=channels,
+        WIDTH=width,
+        BLOCK=block,
+    )
+    return grad
+
+
+class _Contrast(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, extra: Optional[Tensor], launch: _Launch
+    ) -> Tensor:
+        rows = _split(features, launch.products)
+        more = None if extra is None else _split(extra, launch.products)
+        log2_z = log2_sums(rows, more, launch)
+        ctx.save_for_backward(log2_z, *rows, *(() if more is None else more))
+        ctx.launch = launch
+        ctx.channels = features.shape[2]
+        return log2_z / _LOG2_E
+
+    @staticmethod
+    @differentiable_once
+    def backward(ctx: Any, grad: Tensor) -> tuple[Optional[Tensor], ...]:
+        log2_z, *saved = ctx.saved_tensors
+        rows = _Operands(*saved[:2])
+        more = _Operands(*saved[2:]) if len(saved) > 2 else None
+        launch: _Launch = ctx.launch
+        weight, back = torch.empty_like(log2_z), log2_z.new_empty(1)
+        weights_kernel[1,](
+            grad.contiguous(),
+            log2_z,
+            weight,
+            back,
+            log2_z.numel(),
+            _LARGEST_WEIGHT,
+            _SCALE,
+            launch.temperature,
+            SAFE=launch.is_safe,
+            BLOCK=4096,
+            num_warps=16,
+        )
+        columns: list[_Columns] = [(rows, weight, weight)]
+        if more is not None:
+            columns.append((more, weight, None))
+        of_features = weighted_sums(
+            rows, columns, log2_z, back, ctx.channels, launch
+        )
+        of_extra = None
+        if more is not None and ctx.needs_input_grad[1]:
+            of_extra = weighted_sums(
+                more,
+                [(rows, None, weight)],
+                log2_z,
+                back,
+                ctx.channels,
+                launch,
+            )
+        return of_features, of_extra, None
+
+
+def contrast(
+    features: Tensor,
+    extra_features: Optional[Tensor],
+    temperature: float,
+    products: int,
+    is_safe: bool = False,
+) -> Tensor:
+    """Log of the summed exponentials, of a batch of images.
+
+    Args:
+        features (Tensor): Anchors of shape (B, N, D), D at most 256.
+        extra_features (Tensor, optional): More contrasts, (B, M, D).
+        temperature (float): What divides the similarities.
+        products (int): 3, as exact as float32, or 1, as TF32.
+        is_safe (bool): Whether exponentials are taken with a running
+            maximum, for temperatures below 1/40 and rows longer than one.
+
+    Returns:
+        Tensor: Shape (B, N); minus infinity where an anchor has no contrast.
+    """
+    if extra_features is not None and not extra_features.shape[1]:
+        extra_features = None
+    launch = _Launch(temperature, products, is_safe)
+    found: Tensor = _Contrast.apply(features, extra_features, launch)
+    return found
+
+
+@functools.cache
+def try_out(device: torch.device) -> None:
+    """Compile a kernel and run it, once for a device.
+
+    Args:
+        device (torch.device): A device of CUDA.
+    """
+    with torch.cuda.device(device):
+        _split(torch.ones(1, 4, 16, device=device), 3)
