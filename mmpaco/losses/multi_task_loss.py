@@ -71,7 +71,7 @@ class MultiTaskLoss(SupConLoss):
     Args:
         supcon_weight (float): Weight w of the contrast. Defaults to 0.5, as
             in the papers' scripts.
-        temperature (float): Divisor of the similarities. Defaults to 0.2.
+        temperature (float): As of :class:`ContrastiveLoss`. Defaults to 0.2.
         balanced (bool): Whether the log prior shifts the class scores.
             Defaults to True.
         reweight (bool): Whether r is the weight of the class by

@@ -37,7 +37,8 @@ class PaCoLoss(ContrastiveLoss):
 
     Args:
         alpha (float): Weight of a positive.
-        temperature (float): Divisor :math:`\tau` of the similarities.
+        temperature (float): The :math:`\tau` of the equation, as of
+            :class:`ContrastiveLoss`.
         beta (float): Weight of the center. Defaults to 1.0.
         gamma (float): Factor of the contrasts in Z. Defaults to 1.0.
         label_smoothing (float): Share of the center's target that goes to
