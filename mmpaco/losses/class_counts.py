@@ -23,7 +23,7 @@ def as_class_counts(counts: Any, num_classes: Optional[int] = None) -> Tensor:
 
     Returns:
         Tensor: The counts as they are: int64 if they were integers, else
-        floating (float64 if they were no tensor or array), of shape (C, ).
+        floating (float64 if they were no tensor), of shape (C, ).
 
     Raises:
         TypeError: If they are not real numbers.
@@ -41,8 +41,11 @@ def as_class_counts(counts: Any, num_classes: Optional[int] = None) -> Tensor:
         [nan]; give the training images or pixels of each class, or shares
     """
     try:
+        if not isinstance(counts, Tensor) and hasattr(counts, 'tolist'):
+            # Arrays may have strides and dtypes that tensors have not.
+            counts = counts.tolist()
         values = torch.as_tensor(counts)
-        if values.is_floating_point() and not hasattr(counts, 'dtype'):
+        if values.is_floating_point() and not isinstance(counts, Tensor):
             values = torch.as_tensor(counts, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(

@@ -39,6 +39,10 @@ WRONG_VALUES = (
         [0, 1e30, 1],
         np.array([2**40, 1, 0]),
         np.array(PERCENT),
+        np.array([3, 2, 1])[::-1],
+        np.array([3, 2, 1], np.uint16),
+        np.array(PERCENT, '>f4'),
+        np.broadcast_to(7, 3),
         torch.tensor([5, 0, 2], dtype=torch.int32),
         torch.tensor([0.5, 0.3, 0.2], requires_grad=True),
         torch.tensor([5, 0, 2]).half(),
@@ -46,9 +50,8 @@ WRONG_VALUES = (
 )
 def test_whole_and_floating_counts_are_kept_as_they_are(counts):
     found = as_class_counts(counts, 3)
-    assert found.tolist() == torch.as_tensor(counts).tolist() or (
-        isinstance(counts, (list, tuple)) and found.tolist() == list(counts)
-    )
+    given = list(counts) if isinstance(counts, tuple) else counts
+    assert found.tolist() == getattr(given, 'tolist', lambda: given)()
     assert found.is_floating_point() or found.dtype == torch.int64
     assert not found.requires_grad
     prior = ClassPrior(3, counts)
