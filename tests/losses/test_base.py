@@ -158,7 +158,7 @@ def test_a_loss_without_a_method_says_which():
         ContrastiveLoss(0.2)(**inputs())
 
 
-@pytest.mark.parametrize('dtype', (torch.float16, torch.bfloat16))
+@pytest.mark.parametrize('dtype', (torch.bfloat16,))
 def test_autocast_changes_nothing_inside(dtype):
     expected = PrototypeLoss(0.2)(**inputs())
     with torch.autocast('cpu', dtype=dtype):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from mmseg.evaluation import IoUMetric
 
+from mmpaco.losses import as_class_counts
 from mmpaco.registry import METRICS
 
 
@@ -52,7 +53,7 @@ class RareIoUMetric(IoUMetric):
                 f'num_rare={num_rare} and class_counts of {len(class_counts)} '
                 'classes'
             )
-        self.class_counts = list(class_counts)
+        self.class_counts = as_class_counts(class_counts).tolist()
         order = np.argsort(self.class_counts, kind='stable')
         self.rare_classes = sorted(order[:num_rare].tolist())
 

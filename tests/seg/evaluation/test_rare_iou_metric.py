@@ -80,3 +80,15 @@ def test_wrong_numbers_of_rare_classes_are_refused(num_rare):
 def test_counts_of_another_dataset_are_refused():
     with pytest.raises(ValueError, match='has 4 classes.*has 5'):
         evaluate(maps(0, [0]), maps(1, [0]), class_counts=[4, 3, 2, 1])
+
+
+@pytest.mark.parametrize('wrong', (float('nan'), -1.0, float('inf')))
+def test_what_is_no_count_is_refused(wrong):
+    with pytest.raises(ValueError, match='class counts'):
+        METRICS.build(
+            dict(
+                type='mmpaco.RareIoUMetric',
+                class_counts=[3.0, wrong, 1.0],
+                num_rare=1,
+            )
+        )
