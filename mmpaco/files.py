@@ -34,6 +34,25 @@ def whole_file(path: PathLike) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def check_apart(target: PathLike, *sources: PathLike) -> None:
+    """Refuse to write over what is read.
+
+    Args:
+        target: The file to be written.
+        *sources: Files that are read, by any of their names.
+
+    Raises:
+        ValueError: If the target is one of them.
+    """
+    for source in sources:
+        there = os.path.exists(target) and os.path.exists(source)
+        if there and os.path.samefile(target, source):
+            raise ValueError(
+                f'{target} would overwrite {source}, from which it is made; '
+                'name another file'
+            )
+
+
 def write_text(path: PathLike, text: str) -> None:
     """Write a text file in UTF-8, whole or not at all.
 

@@ -32,7 +32,13 @@ NEEDS = {
         'runner/test_training_counts.py',
         *(
             f'tools/test_{name}.py'
-            for name in ('analysis', 'kill_and_resume', 'launchers', 'soak')
+            for name in (
+                'analysis',
+                'kill_and_resume',
+                'launchers',
+                'soak',
+                'wrong_arguments',
+            )
         ),
         'test_baseline_configs.py',
         'test_cls_configs.py',
@@ -198,9 +204,9 @@ def drawn(monkeypatch):
 
     figures, savefig = [], Figure.savefig
 
-    def keep(figure, path):
+    def keep(figure, path, **options):
         figures.append(figure)
-        savefig(figure, path)
+        savefig(figure, path, **options)
 
     monkeypatch.setattr(Figure, 'savefig', keep)
     return figures

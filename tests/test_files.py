@@ -1,8 +1,10 @@
 """Promises of the files that are there whole or not at all."""
 
+import os
+
 import pytest
 
-from mmpaco.files import whole_file, write_text
+from mmpaco.files import check_apart, whole_file, write_text
 
 
 def test_a_file_is_replaced_once_its_successor_is_complete(tmp_path):
@@ -26,3 +28,18 @@ def test_a_failure_leaves_all_as_it_was(tmp_path, before):
         raise KeyboardInterrupt
     left = [x.read_text() for x in tmp_path.iterdir()]
     assert left == ([] if before is None else [before])
+
+
+def test_nothing_is_written_over_what_it_is_made_from(tmp_path):
+    source, target = tmp_path / 'source', tmp_path / 'target'
+    source.write_text('a')
+    check_apart(target, source, tmp_path / 'no')
+    target.write_text('a')
+    check_apart(target, source)
+    for link in (os.symlink, os.link):
+        target.unlink()
+        link(source, target)
+        with pytest.raises(ValueError, match='target would overwrite'):
+            check_apart(str(target), tmp_path / 'no', source)
+    with pytest.raises(ValueError, match='name another file'):
+        check_apart(source, tmp_path / '..' / tmp_path.name / 'source')

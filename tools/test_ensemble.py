@@ -1,10 +1,10 @@
 import argparse
-import sys
 
 from mmengine.fileio import dump
 
 from mmpaco.analysis.ensemble import evaluate_ensemble
 from mmpaco.runner.tool_arguments import add_members, add_trust, pairs
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,10 +26,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        metrics, samples = evaluate_ensemble(args.members, args.trust)
-    except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(str(error))
+    metrics, samples = evaluate_ensemble(args.members, args.trust)
     print(f'sum of {len(args.members)} classifiers')
     for name, value in metrics.items():
         print(f'{name} {value}')
@@ -38,4 +35,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -3,6 +3,7 @@
 import argparse
 
 from mmpaco.runner.stock_tools import run_stock_tool
+from mmpaco.runner.tool_ending import run_tool
 
 
 def main() -> None:
@@ -21,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

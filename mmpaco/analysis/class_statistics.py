@@ -9,13 +9,13 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine import fileio
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 from rich.progress import track
 
 from mmpaco.engine.class_counts import PixelCounter
 from mmpaco.engine.image_files import ImageFacts, check_pair, decode_image
 from mmpaco.files import PathLike, write_text
+from mmpaco.runner.config_files import read_config
 from mmpaco.runner.processes import map_in_processes
 
 __all__ = [
@@ -86,15 +86,7 @@ def dataset_from_config(config: PathLike, split: str = 'train') -> Any:
     """
     if split not in _SPLITS:
         raise ValueError(f'split must be one of {_SPLITS}, but got {split!r}')
-    cfg = Config.fromfile(config)
-    scope = cfg.get('default_scope') or 'mmseg'
-    if scope != 'mmseg':
-        raise TypeError(
-            f'expected a config of mmseg, whose label maps are counted, but '
-            f'{config} is one of {scope}; for a list of images use '
-            'tools/dataset_converters/check_list.py'
-        )
-    init_default_scope(scope)
+    cfg = read_config(config, 'mmseg')
     loader = cfg.get(f'{split}_dataloader')
     if not loader:
         raise ValueError(

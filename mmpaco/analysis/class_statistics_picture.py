@@ -7,7 +7,7 @@ import numpy as np
 from mmpaco.files import PathLike
 
 from .class_statistics import ClassStatistics
-from .pictures import blank_figure
+from .pictures import blank_figure, save
 
 __all__ = ['plot_class_statistics']
 
@@ -70,7 +70,7 @@ def plot_class_statistics(
     left.set_yticks(rows, [statistics.classes[i] for i in order], fontsize=8)
     left.set_ylim(len(order) - 0.4, -0.6)
     figure.suptitle(title)
-    figure.savefig(path)
+    save(figure, path)
 
 
 def _power_of_ten(values: 'np.ndarray[Any, Any]') -> float:

@@ -13,11 +13,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmpaco.files import PathLike
-from mmpaco.runner.loaded_runner import (
-    TRAINING_ONLY,
-    ConfigLike,
-    loaded_runner,
-)
+from mmpaco.runner.config_files import ConfigLike, read_config
+from mmpaco.runner.loaded_runner import TRAINING_ONLY, loaded_runner
 
 
 class _RecordHook(Hook):
@@ -85,6 +82,7 @@ def evaluate_ensemble(
         data samples with its ``pred_score`` and ``pred_label``.
 
     Raises:
+        TypeError: If a config is not one of mmpretrain.
         ValueError: If there is no member, or they differ in classes or test
             images.
         RuntimeError: If there are several processes.
@@ -119,7 +117,8 @@ def evaluate_ensemble(
 def _test(
     config: ConfigLike, checkpoint: PathLike, trust: bool
 ) -> tuple[_RecordHook, Evaluator]:
-    with loaded_runner(config, checkpoint, trust, TRAINING_ONLY) as runner:
+    cfg = read_config(config, 'mmpretrain', ('model', 'test_dataloader'))
+    with loaded_runner(cfg, checkpoint, trust, TRAINING_ONLY) as runner:
         record = _RecordHook(_head(runner.model))
         runner.register_hook(record)
         runner.test()

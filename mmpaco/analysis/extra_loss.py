@@ -8,18 +8,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from mmpaco.contrast_strength import class_strength, optimal_probability
 from mmpaco.files import PathLike
-from mmpaco.runner.loaded_runner import (
-    ConfigLike,
-    read_config,
-    training_counts,
-)
+from mmpaco.runner.config_files import ConfigLike, read_config
+from mmpaco.runner.loaded_runner import training_counts
 
-from .pictures import COLOURS, legend, new_figure
+from .pictures import COLOURS, legend, new_figure, save
 
 __all__ = [
     'ClassStrength',
@@ -86,9 +82,10 @@ def class_strengths(config: ConfigLike) -> list[ClassStrength]:
         class.
 
     Raises:
-        ValueError: If the head is another.
+        TypeError: If the config is not one of mmpretrain.
+        ValueError: If the head is another, or there is no training set.
     """
-    cfg: Config = read_config(config)
+    cfg = read_config(config, 'mmpretrain', ('model.head', 'train_dataloader'))
     head = MODELS.build(cfg.model.head)
     alpha = getattr(getattr(head, 'loss_module', None), 'alpha', None)
     if alpha is None:
@@ -138,4 +135,4 @@ def plot_extra_loss(alpha_ks: Mapping[str, float], path: PathLike) -> None:
     ax.set_xlabel('probability P of the right center')
     ax.set_ylabel(r'$L_{extra} = -\log\,P - \alpha K\,\log(1 - P)$')
     legend(figure, ax)
-    figure.savefig(path)
+    save(figure, path)

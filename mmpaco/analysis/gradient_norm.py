@@ -10,13 +10,15 @@ from torch import Tensor, nn
 
 from mmpaco.files import PathLike
 from mmpaco.losses import as_class_counts
-from mmpaco.runner.loaded_runner import ConfigLike, loaded_runner, read_config
+from mmpaco.runner.config_files import ConfigLike, read_config
+from mmpaco.runner.loaded_runner import loaded_runner
 
 from .pictures import (
     COLOURS,
     MOST_POINTS,
     legend,
     new_figure,
+    save,
     smooth,
 )
 
@@ -62,6 +64,7 @@ def gradient_norms(
         np.ndarray: Mean norms of shape (C, ), float64, by class index.
 
     Raises:
+        TypeError: If the config is not one of mmpretrain.
         ValueError: If the head has no linear classifier ``fc``, its loss has
             no gradient there, or the checkpoint is not that of the config.
     """
@@ -83,7 +86,9 @@ def gradient_norms(
         test_dataloader=None,
         test_evaluator=None,
         auto_scale_lr=None,
-        train_dataloader=_finite_loader(read_config(config)),
+        train_dataloader=_finite_loader(
+            read_config(config, 'mmpretrain', ('train_dataloader',))
+        ),
     )
     with loaded_runner(config, checkpoint, trust, **settings) as runner:
         weight = _classifier(runner.model).weight
@@ -158,4 +163,4 @@ def plot_gradient_norms(
     ax.set_xlabel('class, from the most frequent to the rarest')
     ax.set_ylabel("mean gradient norm of the class's row")
     legend(figure, ax)
-    figure.savefig(path)
+    save(figure, path)

@@ -11,11 +11,8 @@ import torch
 
 from mmpaco.files import PathLike
 from mmpaco.losses import log_class_prior
-from mmpaco.runner.loaded_runner import (
-    ConfigLike,
-    read_config,
-    training_counts,
-)
+from mmpaco.runner.config_files import ConfigLike, read_config
+from mmpaco.runner.loaded_runner import training_counts
 
 from .trained_classifier import (
     balanced_accuracy,
@@ -72,13 +69,14 @@ def best_adjustment(
         Adjustment: The strength, and what it reaches.
 
     Raises:
-        TypeError: If the head is no ``LinearClsHead``.
+        TypeError: If the config is not one of mmpretrain, or the head is no
+            ``LinearClsHead``.
         ValueError: If the checkpoint is unsafe or not of this model, there
             is no validation or test set, or no strength.
     """
     if not strengths:
         raise ValueError('strengths must be one or more numbers, but are none')
-    cfg = read_config(config)
+    cfg = read_config(config, 'mmpretrain', ('model',))
     model = load_classifier(cfg, checkpoint, trust)
     fc = model.head.fc
     log_prior = log_class_prior(torch.as_tensor(training_counts(cfg))).to(

@@ -1,11 +1,12 @@
 """What the pictures share: axes, colours, accuracy against frequency."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmpaco.files import PathLike
+from mmpaco.files import PathLike, whole_file
 from mmpaco.losses import as_class_counts
 
 if TYPE_CHECKING:
@@ -65,6 +66,28 @@ def new_figure(panels: int) -> tuple['Figure', list['Axes']]:
         ax.set_axisbelow(True)
         ax.spines[['top', 'right']].set_visible(False)
     return figure, axes
+
+
+def save(figure: 'Figure', path: PathLike) -> None:
+    """Write a figure.
+
+    Args:
+        figure: The figure.
+        path: PNG, or another kind that matplotlib writes; its folder is made
+            if it is not there.
+
+    Raises:
+        ValueError: If its suffix is that of no picture.
+    """
+    known = sorted(figure.canvas.get_supported_filetypes())
+    suffix = Path(path).suffix.lower()
+    if suffix[1:] not in known:
+        raise ValueError(
+            f'a picture must be a file of .{", .".join(known)}, but got '
+            f'{str(path)!r}'
+        )
+    with whole_file(path) as part:
+        figure.savefig(part, format=suffix[1:])
 
 
 def legend(figure: 'Figure', ax: 'Axes') -> None:
@@ -134,8 +157,14 @@ def plot_class_values(
     Raises:
         TypeError: If counts are not real numbers.
         ValueError: If there is not one count for each value, one is negative,
-            infinite or nan, or all are zero.
+            infinite or nan, or all are zero; if the bounds are out of
+            order, or ``path`` is no picture.
     """
+    if bounds and not 0 <= bounds[0] <= bounds[1]:
+        raise ValueError(
+            'expected 0 <= few <= many as bounds, but got '
+            f'{bounds[0]} and {bounds[1]}'
+        )
     from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
     figure, (ax,) = new_figure(1)
@@ -205,4 +234,4 @@ def plot_class_values(
     averaged = f'\n({"; ".join(notes)})' if notes else ''
     ax.set_ylabel(f'{labels[1]}, %{averaged}')
     legend(figure, ax)
-    figure.savefig(path)
+    save(figure, path)

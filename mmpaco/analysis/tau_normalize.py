@@ -6,16 +6,15 @@ al., ICLR 2020, https://arxiv.org/abs/1910.09217 (tau-normalised classifier)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmpaco.files import PathLike, whole_file
+from mmpaco.files import PathLike, check_apart, whole_file
 from mmpaco.runner.checkpoint import load_checkpoint
-from mmpaco.runner.loaded_runner import ConfigLike, read_config
+from mmpaco.runner.config_files import ConfigLike, read_config
 
 from .trained_classifier import (
     balanced_accuracy,
@@ -95,7 +94,8 @@ def search_tau(
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        TypeError: If the head is no ``LinearClsHead``.
+        TypeError: If the config is not one of mmpretrain, or the head is no
+            ``LinearClsHead``.
         ValueError: If the checkpoint is unsafe or not of this model, there
             is no validation set, a tau is negative or there is none, or
             ``out`` is the checkpoint itself.
@@ -104,12 +104,8 @@ def search_tau(
         raise ValueError(
             f'taus must be one or more numbers from 0 on, but got {taus}'
         )
-    if Path(out).resolve() == Path(checkpoint).resolve():
-        raise ValueError(
-            f'{out} would overwrite the checkpoint, and what it takes to '
-            'resume its training; name another file'
-        )
-    cfg = read_config(config)
+    check_apart(out, checkpoint)
+    cfg = read_config(config, 'mmpretrain', ('model',))
     content = load_checkpoint(checkpoint, trust)
     states = content.get('state_dict', content)
     model = load_classifier(cfg, checkpoint, content=content)

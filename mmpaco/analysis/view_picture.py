@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 from mmcv.transforms import Compose
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
-from mmpaco.files import PathLike
+from mmpaco.files import PathLike, check_apart
 from mmpaco.registry import DATASETS
+from mmpaco.runner.config_files import read_config
 
-from .pictures import blank_figure
+from .pictures import blank_figure, save
 
 __all__ = ['draw_views']
 
@@ -47,6 +47,7 @@ def draw_views(
 
     Args:
         config: A config of mmpretrain, or a file of ``_base_/pipelines``.
+            Of several training sets that are joined, the first is shown.
         path: PNG or JPEG to write.
         images: Image files. Defaults to some of the training set.
         num_images: How many of the training set, if no files are given.
@@ -57,15 +58,21 @@ def draw_views(
 
     Raises:
         FileNotFoundError: If an image cannot be read.
-        ValueError: If a number is not positive, the config has no training
-            pipeline, or a pipeline alone gets no images.
+        TypeError: If the config is not one of mmpretrain.
+        ValueError: If a number is out of range, the config has no training
+            pipeline, a pipeline alone gets no images, or ``path`` is no
+            picture or one of the images.
     """
     numbers = dict(num_images=num_images, draws=draws, size=size)
     for name, number in numbers.items():
         if number is not None and number < 1:
             raise ValueError(f'{name} must be positive, but got {number}')
-    cfg = Config.fromfile(str(config))
-    init_default_scope(cfg.get('default_scope') or 'mmpretrain')
+    if not 0 <= seed < 2**32:
+        raise ValueError(
+            f'seed must be a number from 0 to 2**32 - 1, but got {seed}'
+        )
+    check_apart(path, config, *images)
+    cfg = read_config(config, 'mmpretrain')
     views = _views(cfg, config)
     set_random_seed(seed)
     if images:
@@ -112,8 +119,12 @@ def _views(cfg: Config, config: PathLike) -> Views:
         rgb = bool(converters) and not converters[0].get('to_rgb')
         return Views(found, rgb, [], None)
     dataset = inner = cfg.train_dataloader.dataset
-    while 'pipeline' not in inner and 'dataset' in inner:
-        inner = inner.dataset
+    while 'pipeline' not in inner and {'dataset', 'datasets'} & set(inner):
+        if 'datasets' in inner:
+            # Each of these has a pipeline of its own.
+            dataset = inner = inner.datasets[0]
+        else:
+            inner = inner.dataset
     steps = inner.get('pipeline')
     if not steps:
         raise ValueError(
@@ -210,4 +221,4 @@ def _draw(rows: list[list[Any]], names: list[str], path: PathLike) -> None:
             ax.spines[:].set_color('0.7')
     for ax, name in zip(grid[0], names):
         ax.set_title(name, fontsize=9, loc='left')
-    figure.savefig(path)
+    save(figure, path)

@@ -11,6 +11,7 @@ from mmpaco.analysis.pictures import (
     legend,
     new_figure,
     plot_class_values,
+    save,
     smooth,
 )
 from mmpaco.files import PathLike
@@ -106,4 +107,4 @@ def plot_curves(runs: Sequence[Run], key: str, path: PathLike) -> None:
         ax.set_xlabel('iteration')
         ax.set_xlim(left=0)
     legend(figure, left)
-    figure.savefig(path)
+    save(figure, path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmpaco.files import PathLike
+from mmpaco.runner.tool_arguments import whole_number
 
 from .report import table, write_report
 
@@ -28,13 +29,13 @@ def comparison_parser(
     )
     parser.add_argument(
         '--seeds',
-        type=int,
+        type=whole_number,
         default=1,
         help='trainings of each method (default: %(default)s)',
     )
     parser.add_argument(
         '--jobs',
-        type=int,
+        type=whole_number,
         default=2,
         help='trainings at a time, on one core each (default: %(default)s)',
     )

@@ -8,9 +8,10 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from mmpaco.files import PathLike, whole_file
+from mmpaco.files import PathLike, check_apart, whole_file
 from mmpaco.runner.checkpoint import load_checkpoint
-from mmpaco.runner.loaded_runner import TRAINING_ONLY, ConfigLike, read_config
+from mmpaco.runner.config_files import ConfigLike, read_config
+from mmpaco.runner.loaded_runner import TRAINING_ONLY
 
 from .official_names import convert_names
 from .official_parts import Conversion
@@ -48,8 +49,9 @@ def convert_checkpoint(
 
     Raises:
         ValueError: If the file is refused, a name is not known, or the
-            weights do not fit the config.
+            weights do not fit the config, or ``target`` is ``source``.
     """
+    check_apart(target, source)
     content = load_checkpoint(Path(source), trust)
     key = next((x for x in _WEIGHTS if isinstance(content.get(x), dict)), None)
     state = content if key is None else content[key]
@@ -101,7 +103,7 @@ def _dataset_meta(meta: Any) -> dict[str, Any]:
 
 def _fit(done: Conversion, config: ConfigLike) -> None:
     """Make the weights those of the config's model, or raise."""
-    model = MODELS.build(read_config(config).model)
+    model = MODELS.build(read_config(config, needs=('model',)).model)
     mine: dict[str, Tensor] = model.state_dict()
     old_names = {new: old for old, new in done.moved.items()}
     wrong = []

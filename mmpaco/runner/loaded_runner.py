@@ -1,15 +1,13 @@
 """A runner with the weights of a checkpoint, which leaves no files."""
 
 import contextlib
-import copy
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
-from mmengine.config import Config
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch import nn
 
@@ -17,8 +15,7 @@ from mmpaco.engine.class_counts import count_labels, warn_of_missing
 from mmpaco.files import PathLike
 
 from .checkpoint import load_checkpoint
-
-ConfigLike = Union[PathLike, Config]
+from .config_files import ConfigLike, read_config
 
 # What a loss needs and a prediction does not.
 TRAINING_ONLY = (
@@ -28,24 +25,6 @@ TRAINING_ONLY = (
     'head.loss_module.',
     'momentum_encoder.',
 )
-
-
-def read_config(config: ConfigLike) -> Config:
-    """Read a config for its own use, and enter its scope.
-
-    Args:
-        config: A config, of which a copy is given, or its path.
-
-    Returns:
-        Config: The config.
-    """
-    cfg = (
-        copy.deepcopy(config)
-        if isinstance(config, Config)
-        else Config.fromfile(config)
-    )
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
-    return cfg
 
 
 def load_weights(
@@ -132,10 +111,10 @@ def loaded_runner(
         Runner: The runner.
 
     Raises:
-        ValueError: If the checkpoint is refused, lacks weights, or a shape
-            differs.
+        ValueError: If the config has no model, or the checkpoint is refused,
+            lacks weights, or a shape differs.
     """
-    cfg = read_config(config)
+    cfg = read_config(config, needs=('model',))
     for key, value in settings.items():
         cfg[key] = value
     cfg.load_from, cfg.resume = None, False
@@ -158,8 +137,14 @@ def training_counts(config: ConfigLike) -> 'np.ndarray[Any, Any]':
 
     Returns:
         np.ndarray: Images per class, of shape (C, ).
+
+    Raises:
+        TypeError: If the config is not one of mmpretrain.
+        ValueError: If it has no model or no training set.
     """
-    cfg = read_config(config)
+    cfg = read_config(
+        config, 'mmpretrain', ('model', 'train_dataloader.dataset')
+    )
     num_classes = cfg.model.get('head', {}).get('num_classes')
     counts = count_labels(
         DATASETS.build(cfg.train_dataloader.dataset), num_classes

@@ -11,6 +11,8 @@ from typing import Any, Callable, Optional, TypeVar
 
 import cv2
 
+from .tool_ending import note_refusal
+
 __all__ = ['caller_environment', 'end_with_caller', 'map_in_processes']
 
 _Job = TypeVar('_Job')
@@ -85,7 +87,11 @@ def _prepare(function: Callable[[Any], Any]) -> None:
 
 
 def _call(job: Any) -> Any:
-    return _function[0](job)
+    try:
+        return _function[0](job)
+    except Exception as error:
+        note_refusal(error)
+        raise
 
 
 def caller_environment() -> dict[str, str]:

@@ -11,7 +11,6 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Optional
 
 import torch.distributed as dist
@@ -22,6 +21,7 @@ from mmengine.runner import CheckpointLoader
 from mmpaco.compat import stock_tool
 
 from .checkpoint import load_checkpoint
+from .config_files import load_config
 from .processes import end_with_caller
 
 __all__ = ['run_stock_tool']
@@ -31,7 +31,7 @@ def run_stock_tool(
     name: str,
     config: str,
     argv: Sequence[str] = (),
-    untrusted: Optional[str] = None,
+    trust: bool = True,
 ) -> None:
     """Run a tool of the package that a config belongs to.
 
@@ -45,25 +45,28 @@ def run_stock_tool(
             tool runs.
         argv (Sequence[str]): What follows the config on the command line,
             passed on as it is.
-        untrusted (str, optional): A checkpoint that the tool will read. The
-            stock tools would run code that is in it, so here they read local
-            files by ``load_checkpoint``.
+        trust (bool): Whether the tool may read its checkpoint as it likes,
+            and so run code that is in it. If not, the checkpoint is that
+            which the tool takes from ``argv``, and local files are read by
+            ``load_checkpoint``. Defaults to True.
 
     Raises:
         FileNotFoundError: If ``config`` is not a file.
         ImportError: If the package or its tool is not installed.
-        ValueError: If ``default_scope`` is neither mmpretrain nor mmseg, or
-            an untrusted checkpoint is no local file or is refused.
+        SystemExit: If an option of mmengine is not as it must be.
+        ValueError: If ``default_scope`` is neither mmpretrain nor mmseg, the
+            config has no model, or
+            a checkpoint that is not trusted is no local file or is refused.
         RuntimeError: If the launcher is slurm and this is no task of srun.
     """
     end_with_caller()
-    if not Path(config).is_file():
+    try:
+        # The stock tool reads it again and does the custom imports then.
+        cfg = load_config(config, custom_imports=False)
+    except FileNotFoundError as error:
         raise FileNotFoundError(
-            f'config must be an existing file, but got {config!r}; it comes '
-            'first, before the options of the stock tool'
-        )
-    # The stock tool reads the config again and does the custom imports then.
-    cfg = Config.fromfile(config, import_custom_modules=False)
+            f'{error}; it comes first, before the options of the stock tool'
+        ) from None
     scope = cfg.get('default_scope')
     if scope not in ('mmpretrain', 'mmseg'):
         raise ValueError(
@@ -71,11 +74,21 @@ def run_stock_tool(
             f"{config} has {scope!r}; set default_scope = 'mmpretrain' for "
             "classification or default_scope = 'mmseg' for segmentation"
         )
+    if cfg.get('model') is None:
+        raise ValueError(
+            f'{config} has no model; give a config to train or test with, '
+            'and not a file of _base_'
+        )
+    launcher, overrides = _read_options(argv)
     tool = stock_tool(scope, name)
-    if untrusted is not None:
-        if '://' in untrusted:
+    sys.argv = [str(tool), config, *argv]
+    if not trust:
+        # By its own parser, which knows the options that take a value.
+        stock = runpy.run_path(str(tool), run_name='mmpaco_stock_tool')
+        checkpoint = stock['parse_args']().checkpoint
+        if '://' in checkpoint:
             raise ValueError(
-                f'{untrusted} is no local file, so it cannot be read without '
+                f'{checkpoint} is no local file, so it cannot be read without '
                 'running code that may be in it. Fetch it first, or pass '
                 '--trust if you trust whoever wrote it'
             )
@@ -84,7 +97,6 @@ def run_stock_tool(
         argv = [*argv, '--cfg-options', 'resume=False']
 
     arguments = list(argv)
-    launcher, overrides = _read_options(arguments)
     over_gloo = get_device() == 'cpu' and launcher in ('pytorch', 'slurm')
     if over_gloo:
         if launcher == 'slurm':
@@ -131,12 +143,30 @@ def _leave() -> None:
     os._exit(0)
 
 
+class _Options(DictAction):
+    """mmengine's, which unpacks what has no ``=``, and fails."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: Optional[str] = None,
+    ) -> None:
+        for value in values:
+            if '=' not in value:
+                raise argparse.ArgumentError(
+                    self, f'expected KEY=VALUE, but got {value!r}'
+                )
+        super().__call__(parser, namespace, values, option_string)
+
+
 def _read_options(argv: Sequence[str]) -> tuple[Optional[str], dict[str, Any]]:
     """Read the launcher and the overrides as the stock tools will."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument('--launcher')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}
+        '--cfg-options', nargs='+', action=_Options, default={}
     )
     args = parser.parse_known_args(argv)[0]
     return args.launcher, args.cfg_options

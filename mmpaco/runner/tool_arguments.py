@@ -3,7 +3,21 @@
 import argparse
 from pathlib import Path
 
-__all__ = ['add_members', 'add_trust', 'named_members', 'pairs']
+import torch
+
+__all__ = [
+    'add_members',
+    'add_trust',
+    'known_device',
+    'named_file',
+    'named_members',
+    'pairs',
+    'picture',
+    'whole_number',
+]
+
+
+_PICTURES = ('.png', '.jpg', '.jpeg', '.pdf', '.svg')
 
 
 def add_members(parser: argparse.ArgumentParser) -> None:
@@ -79,3 +93,89 @@ def named_members(
             '--names'
         )
     return dict(zip(names, members))
+
+
+def whole_number(text: str, least: int = 1) -> int:
+    """Read a whole number, as the type of an argument.
+
+    Args:
+        text (str): What was given.
+        least (int): The smallest that is allowed. Defaults to 1.
+
+    Returns:
+        int: The number.
+
+    Raises:
+        ArgumentTypeError: If it is none, or smaller.
+    """
+    if text.isdecimal() and int(text) >= least:
+        return int(text)
+    raise argparse.ArgumentTypeError(
+        f'expected a whole number of at least {least}, but got {text!r}'
+    )
+
+
+def known_device(text: str) -> str:
+    """Read a device of this machine, as the type of an argument.
+
+    Args:
+        text (str): What was given.
+
+    Returns:
+        str: The same.
+
+    Raises:
+        ArgumentTypeError: If it is neither the CPU nor a CUDA device that is
+            there.
+    """
+    try:
+        device = torch.device(text)
+    except RuntimeError:
+        device = torch.device('meta')
+    if device.type == 'cpu':
+        return text
+    found = torch.cuda.device_count()
+    if device.type == 'cuda' and (device.index or 0) < found:
+        return text
+    raise argparse.ArgumentTypeError(
+        f'expected cpu or one of {found} CUDA devices, but got {text!r}'
+    )
+
+
+def picture(text: str) -> str:
+    """Read the name of a picture to be written, as the type of an argument.
+
+    It is refused before the work for it is done.
+
+    Args:
+        text (str): What was given.
+
+    Returns:
+        str: The same.
+
+    Raises:
+        ArgumentTypeError: If its suffix is that of no picture.
+    """
+    if Path(text).suffix.lower() in _PICTURES:
+        return text
+    raise argparse.ArgumentTypeError(
+        f'expected a file of {", ".join(_PICTURES)}, but got {text!r}'
+    )
+
+
+def named_file(text: str) -> tuple[str, str]:
+    """Read ``NAME=FILE``, as the type of an argument.
+
+    Args:
+        text (str): What was given.
+
+    Returns:
+        tuple[str, str]: Name and file.
+
+    Raises:
+        ArgumentTypeError: If either is missing.
+    """
+    name, _, file = text.partition('=')
+    if name and file:
+        return name, file
+    raise argparse.ArgumentTypeError(f'expected NAME=FILE, but got {text!r}')

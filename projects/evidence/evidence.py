@@ -24,6 +24,8 @@ from evidence_report import (
 from mmpaco.analysis.gradient_norm import plot_gradient_norms
 from mmpaco.analysis.pictures import plot_class_values
 from mmpaco.runner.loaded_runner import training_counts
+from mmpaco.runner.tool_arguments import whole_number
+from mmpaco.runner.tool_ending import run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / 'docs'
@@ -214,10 +216,10 @@ def main() -> None:
         description=__doc__,
         epilog='Called again, it repeats nothing that is finished.',
     )
-    parser.add_argument('--seeds', type=int, default=3)
+    parser.add_argument('--seeds', type=whole_number, default=3)
     parser.add_argument(
         '--jobs',
-        type=int,
+        type=whole_number,
         default=2,
         help='trainings at a time, on one core each (default: %(default)s)',
     )
@@ -250,4 +252,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

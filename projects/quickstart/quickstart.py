@@ -14,6 +14,7 @@ from mmpaco.comparison.scheduling import plan_runs, run_all
 from mmpaco.comparison.tool import comparison_parser, publish_results
 from mmpaco.converters.mnist5k import write_mnist5k
 from mmpaco.registry import METRICS
+from mmpaco.runner.tool_ending import run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
@@ -60,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -7,6 +7,7 @@ from mmpaco.comparison.report import summarise
 from mmpaco.comparison.scheduling import plan_runs, run_all
 from mmpaco.comparison.tool import comparison_parser, publish_results
 from mmpaco.converters.camvid import convert_camvid
+from mmpaco.runner.tool_ending import run_tool
 from mmpaco.seg.datasets import CamVidDataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from mmpaco.analysis.pictures import plot_class_values, smooth
+from mmpaco.analysis.pictures import (
+    blank_figure,
+    plot_class_values,
+    save,
+    smooth,
+)
 
 
 def test_of_a_thousand_classes_neighbours_are_averaged(drawn, tmp_path):
@@ -31,3 +36,29 @@ def test_neighbours_are_averaged_to_the_very_ends():
 def test_what_is_no_count_is_not_drawn(counts, tmp_path):
     with pytest.raises(ValueError, match='class counts'):
         plot_class_values({'a': [(counts, [1, 2, 3])]}, tmp_path / 'x.png')
+
+
+@pytest.mark.parametrize(
+    'name, start',
+    [('a.png', b'\x89PNG'), ('b.JPG', b'\xff\xd8'), ('c.svg', b'<?xml')],
+)
+def test_the_suffix_says_what_is_written(tmp_path, name, start):
+    path = tmp_path / 'new' / name
+    save(blank_figure(1, 1), path)
+    assert path.read_bytes().startswith(start)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('name', ['a.xyz', 'a', 'a.png.pkl'])
+def test_another_suffix_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=f'but got .*{name}'):
+        save(blank_figure(1, 1), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('bounds', [(100, 20), (-1, 5)])
+def test_bounds_out_of_order_are_refused(tmp_path, bounds):
+    with pytest.raises(ValueError, match='0 <= few <= many'):
+        plot_class_values(
+            {'a': [([1, 2], [3, 4])]}, tmp_path / 'x.png', bounds
+        )

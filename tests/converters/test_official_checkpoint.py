@@ -9,7 +9,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from mmpaco.converters.official_checkpoint import convert_checkpoint
-from mmpaco.runner.loaded_runner import read_config
+from mmpaco.runner.config_files import read_config
 
 CLASSES, LENGTH = 7, 24
 

@@ -1,21 +1,15 @@
 """The tools for trained classifiers, as a user calls them."""
 
-import contextlib
-import io
 import json
 import pickle
-import runpy
-import subprocess
-import sys
 
 import cv2
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from support.paths import TOOLS
-from support.processes import environment
 from support.tiny import write_tiny
+from support.tools import call_here, call_process
 
 EVALUATOR = """
 test_evaluator = [
@@ -23,39 +17,6 @@ test_evaluator = [
     dict(type='mmpaco.ShotAccuracy', class_counts=[200, 5])]
 custom_imports = dict(imports=['mmpaco'])
 """
-
-
-def call_here(folder, tool, *arguments):
-    """Run a tool in this process: what it imports is there already."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        patch.chdir(folder)
-        patch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-        try:
-            runpy.run_path(str(TOOLS / tool), run_name='__main__')
-        except SystemExit as stop:
-            code = stop.code
-            if isinstance(code, str):
-                print(code, file=err)
-                code = 1
-    return subprocess.CompletedProcess(
-        tool, code, out.getvalue(), err.getvalue()
-    )
-
-
-def call_process(folder, tool, *arguments):
-    return subprocess.run(
-        [sys.executable, str(TOOLS / tool), *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env=environment(TOOLS.parent),
-    )
 
 
 @pytest.fixture(
@@ -75,6 +36,17 @@ def trained(tmp_path_factory):
     cfg.train_cfg.max_epochs = 2
     Runner.from_cfg(cfg).train()
     return folder
+
+
+def test_the_checkpoint_may_follow_the_options(call, trained):
+    """As with the stock tool, whose options take values of their own."""
+    out = call(
+        *(trained, 'test.py', 'tiny.py', '--work-dir', 'tested'),
+        *('run/epoch_2.pth', '--cfg-options', 'test_evaluator.0.topk=(2,)'),
+    )
+    assert out.returncode == 0, out.stderr[-3000:]
+    (written,) = (trained / 'tested').glob('*/*.json')
+    assert json.loads(written.read_text())['accuracy/top2'] == 100
 
 
 def test_results_become_a_picture_of_each_class(call, trained):
@@ -172,33 +144,3 @@ def test_a_released_checkpoint_is_converted_with_a_report(call, tmp_path):
         f'{len(state)} converted, 1 dropped, 0 added, 1 missing',
     ):
         assert line in out.stdout.splitlines()
-
-
-@pytest.mark.parametrize(
-    'tool, arguments, message',
-    [
-        ('test_ensemble.py', ['tiny.py'], 'expected pairs'),
-        ('test_ensemble.py', ['tiny.py', 'no.pth'], 'no.pth'),
-        (
-            'analysis_tools/gradient_norm.py',
-            [*2 * ['tiny.py', 'no.pth'], '--picture', 'x.png'],
-            'different names',
-        ),
-        (
-            'analysis_tools/class_accuracy.py',
-            ['tiny.py', 'a.pkl', '--picture', 'x.png'],
-            'expected NAME=FILE',
-        ),
-        (
-            'model_converters/official_to_mmpaco.py',
-            ['no.pth', 'x.pth'],
-            'no.pth',
-        ),
-    ],
-)
-def test_a_mistake_is_told_without_a_traceback(
-    call, trained, tool, arguments, message
-):
-    out = call(trained, tool, *arguments)
-    assert out.returncode != 0
-    assert message in out.stderr and 'Traceback' not in out.stderr

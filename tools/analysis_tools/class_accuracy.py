@@ -1,10 +1,10 @@
 import argparse
-import sys
 
 from mmpaco.analysis.pictures import plot_class_values
 from mmpaco.analysis.test_results import class_accuracy, read_results
 from mmpaco.runner.loaded_runner import training_counts
-from mmpaco.runner.tool_arguments import add_trust
+from mmpaco.runner.tool_arguments import add_trust, named_file, picture
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -18,11 +18,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'results',
         nargs='+',
+        type=named_file,
         metavar='NAME=FILE',
         help='what tools/test.py --out FILE.pkl wrote; files of one name are '
         'averaged',
     )
-    parser.add_argument('--picture', required=True, help='PNG file to write')
+    parser.add_argument(
+        '--picture', type=picture, required=True, help='PNG file to write'
+    )
     parser.add_argument(
         '--bounds',
         type=int,
@@ -33,29 +36,19 @@ def parse_args() -> argparse.Namespace:
         'images (default: 20 100)',
     )
     add_trust(parser, 'a pickle')
-    args = parser.parse_args()
-    for result in args.results:
-        if '=' not in result:
-            parser.error(f'expected NAME=FILE, but got {result!r}')
-    return args
+    return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     counts = training_counts(args.config)
     methods = {}
-    try:
-        for result in args.results:
-            name, path = result.split('=', 1)
-            accuracy = class_accuracy(
-                read_results(path, args.trust), len(counts)
-            )
-            methods.setdefault(name, []).append((counts, accuracy))
-    except (OSError, ValueError) as error:
-        sys.exit(str(error))
+    for name, path in args.results:
+        accuracy = class_accuracy(read_results(path, args.trust), len(counts))
+        methods.setdefault(name, []).append((counts, accuracy))
     plot_class_values(methods, args.picture, args.bounds)
     print(args.picture)
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

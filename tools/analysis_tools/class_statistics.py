@@ -6,6 +6,8 @@ from mmpaco.analysis.class_statistics import (
     dataset_from_config,
 )
 from mmpaco.analysis.class_statistics_picture import plot_class_statistics
+from mmpaco.runner.tool_arguments import picture
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,7 +24,7 @@ def parse_args() -> argparse.Namespace:
         help='which dataset of the config (default: %(default)s)',
     )
     parser.add_argument('--out', help='JSON file to write')
-    parser.add_argument('--picture', help='PNG file to write')
+    parser.add_argument('--picture', type=picture, help='PNG file to write')
     parser.add_argument(
         '--nproc', type=int, help='processes (default: one for each core)'
     )
@@ -58,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -6,6 +6,8 @@ from mmpaco.analysis.extra_loss import (
     optimal_probability,
     plot_extra_loss,
 )
+from mmpaco.runner.tool_arguments import picture
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,7 +32,7 @@ def parse_args() -> argparse.Namespace:
         metavar='K',
         help='positives of an anchor (default: 8.2, as in full ImageNet)',
     )
-    parser.add_argument('--picture', help='PNG file to write')
+    parser.add_argument('--picture', type=picture, help='PNG file to write')
     return parser.parse_args()
 
 
@@ -54,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -1,5 +1,4 @@
 import argparse
-import sys
 
 from mmengine.fileio import dump
 
@@ -9,7 +8,9 @@ from mmpaco.runner.tool_arguments import (
     add_members,
     add_trust,
     named_members,
+    picture,
 )
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,7 +25,9 @@ def parse_args() -> argparse.Namespace:
         metavar='NAME',
         help='names in the legend (default: those of the configs)',
     )
-    parser.add_argument('--picture', required=True, help='PNG file to write')
+    parser.add_argument(
+        '--picture', type=picture, required=True, help='PNG file to write'
+    )
     parser.add_argument('--out', help='JSON file of the norms to write')
     parser.add_argument(
         '--max-iters', type=int, help='stop after these (default: one epoch)'
@@ -38,15 +41,12 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     counts = training_counts(next(iter(args.members.values()))[0])
-    try:
-        norms = {
-            name: gradient_norms(
-                config, checkpoint, args.max_iters, args.trust
-            ).tolist()
-            for name, (config, checkpoint) in args.members.items()
-        }
-    except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(str(error))
+    norms = {
+        name: gradient_norms(
+            config, checkpoint, args.max_iters, args.trust
+        ).tolist()
+        for name, (config, checkpoint) in args.members.items()
+    }
     plot_gradient_norms(norms, counts, args.picture)
     if args.out:
         content = {'class_counts': counts.tolist(), 'norms': norms}
@@ -55,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -1,6 +1,8 @@
 import argparse
 
 from mmpaco.analysis.view_picture import draw_views
+from mmpaco.runner.tool_arguments import picture
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -13,7 +15,9 @@ def parse_args() -> argparse.Namespace:
         metavar='CONFIG',
         help='path of a config, or of a file of configs/_base_/pipelines',
     )
-    parser.add_argument('out', metavar='OUT', help='PNG or JPEG to write')
+    parser.add_argument(
+        'out', type=picture, metavar='OUT', help='PNG or JPEG to write'
+    )
     parser.add_argument(
         '--images',
         nargs='+',
@@ -58,4 +62,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -40,6 +40,9 @@ from loss_variants import (
 from measure import peak_bytes, seconds
 from rich.console import Console
 
+from mmpaco.runner.tool_arguments import known_device, whole_number
+from mmpaco.runner.tool_ending import run_tool
+
 Row = dict[str, Any]
 
 
@@ -98,29 +101,6 @@ def parse_args() -> argparse.Namespace:
 
 def _listed(values: Sequence[int]) -> str:
     return ' '.join(str(x) for x in values)
-
-
-def whole_number(text: str, least: int = 1) -> int:
-    if text.isdecimal() and int(text) >= least:
-        return int(text)
-    raise argparse.ArgumentTypeError(
-        f'expected a whole number of at least {least}, but got {text!r}'
-    )
-
-
-def known_device(text: str) -> str:
-    try:
-        device = torch.device(text)
-    except RuntimeError:
-        device = torch.device('meta')
-    if device.type == 'cpu':
-        return text
-    found = torch.cuda.device_count()
-    if device.type == 'cuda' and (device.index or 0) < found:
-        return text
-    raise argparse.ArgumentTypeError(
-        f'expected cpu or one of {found} CUDA devices, but got {text!r}'
-    )
 
 
 def extra_mib(step: Callable[[], Any], device: str) -> Optional[float]:
@@ -224,4 +204,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

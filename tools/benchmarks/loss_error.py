@@ -5,6 +5,7 @@ the loss adds to that, and the rounding of the gradients it returns.
 """
 
 import argparse
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mmpaco.losses import paco_loss
+from mmpaco.runner.tool_arguments import known_device, whole_number
+from mmpaco.runner.tool_ending import run_tool
 
 PRECISIONS = (torch.float32, torch.bfloat16, torch.float16)
 TEMPERATURES = (1.0, 0.2, 0.07, 0.03, 0.01, 0.005)
@@ -23,19 +26,17 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         '--rows',
-        type=int,
+        type=partial(whole_number, least=2),
         default=2048,
         help='anchors, and as many extra rows (default: %(default)s)',
     )
     parser.add_argument(
         '--device',
+        type=known_device,
         default='cuda' if torch.cuda.is_available() else 'cpu',
         help='device (default: %(default)s)',
     )
-    args = parser.parse_args()
-    if args.rows < 2:
-        parser.error(f'--rows must be at least 2, but got {args.rows}')
-    return args
+    return parser.parse_args()
 
 
 def inputs(num_rows: int, device: str) -> dict:
@@ -106,4 +107,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

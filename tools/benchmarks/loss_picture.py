@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from mmpaco.analysis.pictures import blank_figure, save
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 STYLES = {
@@ -26,8 +26,7 @@ def plot(rows: Sequence[Row], setting: str, path: Path) -> None:
     rows = [row for row in rows if row['case'] == rows[0]['case']]
     C = max(row['C'] for row in rows)
     rows = [row for row in rows if row['C'] == C]
-    figure = Figure(figsize=(9, 4.2), dpi=150, layout='constrained')
-    FigureCanvasAgg(figure)
+    figure = blank_figure(9, 4.2)
     left, right = figure.subplots(1, 2)
     draw(left, rows, 'median_ms', 'loss and gradients, ms')
     draw(right, rows, 'memory_mib', 'peak memory, MiB')
@@ -40,7 +39,7 @@ def plot(rows: Sequence[Row], setting: str, path: Path) -> None:
         ncols=len(labels),
         frameon=False,
     )
-    figure.savefig(path)
+    save(figure, path)
 
 
 def draw(ax: Axes, rows: Sequence[Row], key: str, label: str) -> None:

@@ -12,17 +12,20 @@ from typing import Any, Callable
 
 import torch
 from measure import peak_bytes, seconds
-from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper, build_optim_wrapper
-from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmpaco.losses import PaCoLoss
+from mmpaco.runner.config_files import read_config
+from mmpaco.runner.tool_arguments import whole_number
+from mmpaco.runner.tool_ending import run_tool
+
+NEEDS = ('model.backbone', 'model.data_preprocessor', 'optim_wrapper')
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,7 +34,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('gpaco', help='config of the same model with GPaCo')
     parser.add_argument(
         '--size',
-        type=int,
+        type=whole_number,
         nargs=2,
         default=(512, 512),
         metavar=('H', 'W'),
@@ -39,26 +42,21 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--batch',
-        type=int,
+        type=whole_number,
         default=2,
         help='images in a step (default: %(default)s)',
     )
     parser.add_argument(
         '--repeats',
-        type=int,
+        type=whole_number,
         default=5,
         help='timed steps of each config (default: %(default)s)',
     )
-    args = parser.parse_args()
-    for name in ('batch', 'repeats'):
-        if getattr(args, name) < 1:
-            parser.error(f'--{name} must be positive')
-    return args
+    return parser.parse_args()
 
 
 def build(path: str, size: tuple) -> tuple[BaseModel, OptimWrapper]:
-    cfg = Config.fromfile(path)
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    cfg = read_config(path, 'mmseg', NEEDS)
     cfg.model.pretrained = cfg.model.backbone.init_cfg = None
     cfg.model.data_preprocessor.size = tuple(size)
     model = revert_sync_batchnorm(MODELS.build(cfg.model))
@@ -155,4 +153,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -1,6 +1,7 @@
 import argparse
 
 from mmpaco.converters.camvid import convert_camvid
+from mmpaco.runner.tool_ending import run_tool
 from mmpaco.seg.datasets import CamVidDataset
 
 
@@ -33,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -2,6 +2,7 @@ import argparse
 import sys
 
 from mmpaco.converters.image_list_check import check_image_list
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,15 +28,12 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        report = check_image_list(
-            args.list, args.root, args.num_classes, args.nproc
-        )
-    except (OSError, ValueError) as error:
-        sys.exit(str(error))
+    report = check_image_list(
+        args.list, args.root, args.num_classes, args.nproc
+    )
     print(report)
     sys.exit(bool(report.listed.problems))
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -1,8 +1,8 @@
 import argparse
-import sys
 from pathlib import Path
 
 from mmpaco.converters.inaturalist2018 import write_inaturalist2018
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,14 +23,9 @@ def main() -> None:
     args = parse_args()
     for split in ('train', 'val'):
         out = (args.out or args.source) / f'iNaturalist18_{split}.txt'
-        try:
-            images = write_inaturalist2018(
-                args.source / f'{split}2018.json', out
-            )
-        except (OSError, ValueError) as error:
-            sys.exit(str(error))
+        images = write_inaturalist2018(args.source / f'{split}2018.json', out)
         print(f'{out}: {images} images')
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

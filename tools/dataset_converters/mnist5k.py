@@ -1,6 +1,7 @@
 import argparse
 
 from mmpaco.converters.mnist5k import write_mnist5k
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -1,8 +1,8 @@
 import argparse
-import sys
 
 from mmpaco.converters.official_checkpoint import convert_checkpoint
 from mmpaco.runner.tool_arguments import add_trust
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,15 +30,12 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        report = convert_checkpoint(
-            args.source, args.target, args.config, args.drop, args.trust
-        )
-    except (OSError, ValueError) as error:
-        sys.exit(str(error))
+    report = convert_checkpoint(
+        args.source, args.target, args.config, args.drop, args.trust
+    )
     print(report)
     print(args.target)
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from mmpaco.analysis.tau_normalize import TAUS, search_tau, tau_table
 from mmpaco.runner.tool_arguments import add_trust
+from mmpaco.runner.tool_ending import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)
