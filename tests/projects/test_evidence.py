@@ -133,9 +133,10 @@ def test_it_records_how_strong_contrast_is(folder):
     grid.train([job])
     (record,) = grid.known([job])
     log = grid._run(job).log.read_text(errors='replace')
-    told = re.search(r'alpha x K is (\S+) for the most .*?\(K = (\S+) ', log)
+    # The tiny set has as many images of each class.
+    told = re.search(r'alpha x K is (\S+) for each class.*?\(K = (\S+) ', log)
     assert record['alpha_k'] == float(told[1])
-    assert record['k'] == float(told[2])
+    assert record['k'] == pytest.approx(float(told[2]), rel=5e-3)
 
 
 def test_records_outlive_the_work_directory(folder):
