@@ -38,6 +38,9 @@ def dataset_labels(dataset: Any) -> 'np.ndarray[Any, Any]':
     def read(part: Any) -> 'Optional[np.ndarray[Any, Any]]':
         if not hasattr(part, 'get_gt_labels'):
             return None
+        if hasattr(part, 'full_init'):
+            # What is wrong with its files it says itself.
+            part.full_init()
         try:
             return np.asarray(part.get_gt_labels())
         except (ValueError, KeyError) as error:
@@ -58,9 +61,14 @@ def _through_wrappers(
     """Read rows, one for each image, of the datasets inside of wrappers."""
     rows = read(dataset)
     if rows is None and hasattr(dataset, 'datasets'):
-        rows = np.concatenate(
-            [_through_wrappers(part, read) for part in dataset.datasets]
-        )
+        parts = [_through_wrappers(part, read) for part in dataset.datasets]
+        if len({part.shape[1:] for part in parts}) > 1:
+            raise TypeError(
+                f'the sets of a {type(dataset).__name__} differ in what they '
+                'say of an image, one class or several; class counts need one '
+                'class for each image'
+            )
+        rows = np.concatenate(parts)
     elif rows is None and hasattr(dataset, 'dataset'):
         rows = _through_wrappers(dataset.dataset, read)
         if hasattr(dataset, 'indices'):

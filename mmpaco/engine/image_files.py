@@ -63,9 +63,11 @@ def decode_image(path: PathLike, content: bytes) -> ImageFacts:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             with Image.open(io.BytesIO(content)) as image:
+                # First, since loading a TIFF turns it and drops the tag.
+                orientation = int(image.getexif().get(_ORIENTATION, 1))
                 image.load()
                 width, height = image.size
-                orientation = int(image.getexif().get(_ORIENTATION, 1))
+                turns = orientation >= 5 and image.format != 'TIFF'
     except UnidentifiedImageError as error:
         raise ValueError(
             f'{path} cannot be read: it is no image that Pillow knows'
@@ -74,8 +76,8 @@ def decode_image(path: PathLike, content: bytes) -> ImageFacts:
     except Exception as error:
         raise ValueError(f'{path}: {error}') from error
     if not 1 <= orientation <= 8:
-        orientation = 1
-    size = (width, height) if orientation >= 5 else (height, width)
+        orientation, turns = 1, False
+    size = (width, height) if turns else (height, width)
     return ImageFacts(size, orientation)
 
 

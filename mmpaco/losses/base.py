@@ -77,7 +77,8 @@ class ContrastiveLoss(nn.Module):
     A loss of your own is a subclass with :meth:`anchor_losses`. Set
     ``uses_class_counts`` to True if it needs the class counts, and
     ``trains_centers`` to False if the scores have no part in it, and
-    ``takes_images`` to True if it can take the rows of B images at once.
+    ``takes_images`` to True beside :meth:`anchor_losses` if that can take the
+    rows of B images at once; else it is called for each image.
 
     Args:
         temperature (float): Divisor of the similarities.
@@ -256,12 +257,27 @@ class ContrastiveLoss(nn.Module):
         is_dense = self.impl == 'dense'
         loss_of = self.dense_anchor_losses if is_dense else self.anchor_losses
         # All pairs of all images at once would be B times the memory.
-        if batch.features.dim() == 2 or (self.takes_images and not is_dense):
+        if batch.features.dim() == 3 and not len(batch.features):
+            # A zero that still has a graph.
+            return batch.features.sum(2) + batch.center_logits.sum(2)
+        if batch.features.dim() == 2 or (
+            self._takes_all_images() and not is_dense
+        ):
             return loss_of(batch)
         images = [
             ContrastBatch(*image, *batch[5:]) for image in zip(*batch[:5])
         ]
         return torch.stack([loss_of(image) for image in images])
+
+    def _takes_all_images(self) -> bool:
+        """Whether the losses were written for images, and not for rows.
+
+        A subclass of a loss that takes them may not do so.
+        """
+        for kind in type(self).__mro__:
+            if 'anchor_losses' in vars(kind):
+                return bool(vars(kind).get('takes_images', False))
+        return False
 
     def _warn_of_lengths(self, features: Tensor) -> None:
         """Tell once of rows that are not normalised, where they are read."""
@@ -297,7 +313,7 @@ class ContrastiveLoss(nn.Module):
         if self.reduction == 'sum':
             return loss.sum()
         of_images = loss.sum(-1) / valid.sum(-1).clamp(min=1)
-        return of_images if of_images.dim() == 0 else of_images.mean()
+        return of_images.sum() / max(1, of_images.numel())
 
     def extra_repr(self) -> str:
         """Show all arguments when the module is printed."""

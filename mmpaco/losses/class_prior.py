@@ -40,9 +40,12 @@ def log_class_prior(
         tensor([0.6000, 0.3000, 0.1000])
     """
     check_counts_of_loss(class_counts)
-    # Counts may be beyond the range of the scores.
-    counts = class_counts.to(torch.promote_types(class_counts.dtype, dtype))
-    return torch.log((counts / counts.sum()).to(dtype) + _EPS)
+    # Counts may be beyond the range of the scores, and the small number below
+    # that of half precision.
+    inside = torch.promote_types(dtype, torch.float32)
+    counts = class_counts.to(torch.promote_types(class_counts.dtype, inside))
+    shares = (counts / counts.sum()).to(inside)
+    return torch.log(shares + _EPS).to(dtype)
 
 
 class ClassPrior(DataState):

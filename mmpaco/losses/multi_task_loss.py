@@ -15,6 +15,7 @@ from .base import ContrastBatch
 from .checks import check_numbers
 from .class_counts import check_counts_of_loss
 from .labels import class_index
+from .readable import is_readable
 from .supcon_loss import SupConLoss
 
 # As in the papers' release.
@@ -51,6 +52,16 @@ def effective_number_weights(
         tensor([ 0.3888,  2.5820, 24.6931])
     """
     check_counts_of_loss(class_counts)
+    if (
+        is_readable(class_counts)
+        and class_counts.is_floating_point()
+        and float(class_counts.sum()) <= 1 + 1e-3
+    ):
+        raise ValueError(
+            'the effective number of images is that of counts, but got shares '
+            f'that sum to {float(class_counts.sum()):.4g}; give the images '
+            'per class, or reweight=False'
+        )
     # The divisor 1 - 0.999 cancels.
     effective = -torch.expm1(
         class_counts.to(dtype) * math.log(_EFFECTIVE_BASE)
@@ -99,6 +110,7 @@ class MultiTaskLoss(SupConLoss):
     """
 
     trains_centers = True
+    takes_images = True
 
     def __init__(
         self,

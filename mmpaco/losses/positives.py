@@ -61,7 +61,11 @@ def _image_classes(
     if index.dim() == 1:
         return index
     image = torch.arange(len(index), device=index.device)
-    return (index + image[:, None] * (num_classes + 1)).flatten()
+    numbers = index + image[:, None] * (num_classes + 1)
+    # A label that is no class would be one of the next image. It is read on
+    # no device, where indexing then stops at it.
+    is_class = (index >= 0) & (index <= num_classes)
+    return torch.where(is_class, numbers, -1).flatten()
 
 
 def dense_pairs(

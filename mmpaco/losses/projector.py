@@ -34,8 +34,8 @@ class _HiddenLayer(nn.Module):
         feats = self.fc(feats)
         if (
             len(feats) == 1
-            and self.training
             and isinstance(self.norm, nn.BatchNorm1d)
+            and self.norm.training
         ):
             raise ValueError(
                 'batch norm in the projector needs more than one row, but got '

@@ -1,7 +1,10 @@
 """What is refused because training would make something else of it."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from support.label_maps import (
     IDS,
     RIGHT,
@@ -141,3 +144,18 @@ def test_a_label_map_lies_on_its_image(size, orientation, of_map, match):
     with pytest.raises(ValueError, match=match) as error:
         check_pair('a.jpg', facts, 'a.png', of_map)
     assert 'a.jpg' in str(error.value) and 'a.png' in str(error.value)
+
+
+@pytest.mark.parametrize('kind', ('jpeg', 'png', 'webp', 'tiff'))
+@pytest.mark.parametrize('orientation', (1, 3, 6))
+def test_the_orientation_of_every_format_is_seen(kind, orientation):
+    """Pillow drops that of a TIFF when it loads it."""
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    content = io.BytesIO()
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    Image.fromarray(pixels).save(content, format=kind, exif=exif)
+    size = (6, 4) if orientation == 6 else (4, 6)
+    assert decode_image('x', content.getvalue()) == ImageFacts(
+        size, orientation
+    )

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from support.prototype_loss import PrototypeLoss
 
-from mmpaco.losses import MultiTaskLoss, PaCoLoss, SupConLoss
+from mmpaco.losses import MultiTaskLoss, PaCoLoss, SupConLoss, base
 
 CLASSES, IGNORE = 4, 255
 COUNTS = torch.tensor([9, 5, 2, 1])
@@ -121,3 +121,43 @@ def test_extra_rows_of_another_number_of_images_are_refused():
     made['extra_labels'] = made['extra_labels'][:2]
     with pytest.raises(ValueError, match='those of each image'):
         LOSSES['paco']()(**made)
+
+
+class Mine(PaCoLoss):
+    """Written for the rows of one image, as its base need not be."""
+
+    def anchor_losses(self, batch):
+        mean = batch.features.mean(0)
+        similar = (batch.features * mean).sum(-1)
+        return super().anchor_losses(batch) + 1 - similar
+
+
+def test_a_subclass_of_a_loss_that_takes_images_gets_one_at_a_time():
+    made = images(0)
+    made['labels'] = made['labels'].clamp(max=CLASSES - 1)
+    each = [Mine(0.1, 0.2)(**one(made, i)) for i in range(3)]
+    torch.testing.assert_close(Mine(0.1, 0.2)(**made), sum(each) / 3)
+
+
+@pytest.mark.parametrize('name', LOSSES)
+@pytest.mark.parametrize('impl', ('tiled', 'dense'))
+@pytest.mark.parametrize('reduction', ('mean', 'sum', 'none'))
+def test_no_image_is_a_zero_with_a_graph(name, impl, reduction):
+    made = {name: value[:0] for name, value in images(0).items()}
+    loss = LOSSES[name](impl=impl, reduction=reduction)
+    found = loss(**made, class_counts=COUNTS)
+    assert found.shape == ((0, 11) if reduction == 'none' else ())
+    assert found.sum().item() == 0
+    found.sum().backward()
+
+
+def test_a_label_that_nobody_could_read_is_no_class_of_the_next_image(
+    monkeypatch,
+):
+    """As on a device, where indexing stops at it."""
+    monkeypatch.setattr(base, 'is_readable', lambda tensor: False)
+    made = images(0)
+    made['labels'] = torch.zeros(3, 11, dtype=torch.int64)
+    made['labels'][0, 3] = CLASSES + 1
+    with pytest.raises((IndexError, RuntimeError)):
+        SupConLoss(0.2)(**made)

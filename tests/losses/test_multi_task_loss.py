@@ -219,3 +219,9 @@ def test_missing_class_counts_are_told(options):
 def test_parameter_out_of_range_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         MultiTaskLoss(**options)
+
+
+def test_shares_are_no_numbers_of_images():
+    with pytest.raises(ValueError, match='counts, but got shares'):
+        effective_number_weights(torch.tensor([0.6, 0.3, 0.1]))
+    effective_number_weights(torch.tensor([60.0, 30.0, 10.0]))

@@ -1,6 +1,7 @@
 """A long-tailed subset of any classification dataset."""
 
 import copy
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any, Optional, Union
@@ -153,7 +154,7 @@ def counts_from(
             f'the long tail falls from {head} images to {tail}, a factor of '
             f'{head / tail:.4g} and not {factor:g}, since counts are rounded '
             f'down to whole images; {head / tail:.4g} and '
-            f'{head / (tail + 1):.4g} are met',
+            f'{math.floor(10 * head / (tail + 1)) / 10:g} are met',
             stacklevel=2,
         )
     return counts

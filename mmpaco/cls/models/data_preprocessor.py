@@ -98,7 +98,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         if samples is not None:
             check_labels(sample_labels(samples), self.num_classes)
             samples = list(samples) * self.num_views
-        if self.num_views > 1:
+        if self.num_views > 1 or _are_views(inputs):
             inputs = self._join_views(inputs)
         batch = super().forward(
             dict(inputs=inputs, data_samples=samples), training

@@ -136,3 +136,12 @@ def test_views_of_a_training_batch_are_joined_for_its_statistics(collate):
     found = preprocessor(collate(batch), training=False)
     assert torch.equal(found['inputs'], expected['inputs'])
     assert found['data_samples'] == expected['data_samples']
+
+
+@pytest.mark.parametrize('collate', (default_collate, pseudo_collate))
+def test_two_views_where_one_is_expected_are_told(collate):
+    preprocessor = MultiViewDataPreprocessor(num_views=1, **NORM)
+    with pytest.raises(ValueError, match='expected 1 views'):
+        preprocessor(collate(images(3, 2)), training=True)
+    batch = preprocessor(collate(images(3, 1)), training=True)
+    assert batch['inputs'].shape == (3, 1, 4, 4)

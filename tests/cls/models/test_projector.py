@@ -47,3 +47,11 @@ def test_a_batch_of_one_image_under_batch_norm_says_what_to_set():
         made(torch.randn(1, 6))
     assert made.eval()(torch.randn(1, 6)).shape == (1, 128)
     assert Projector(6)(torch.randn(1, 6)).shape == (1, 128)
+
+
+def test_batch_norm_that_is_frozen_takes_one_image():
+    made = Projector(6, norm_cfg=dict(type='BN1d'))
+    for module in made.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.eval()
+    assert made(torch.randn(1, 6)).shape == (1, 128)
