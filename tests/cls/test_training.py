@@ -190,7 +190,7 @@ def test_preprocessor_without_two_views_raises_and_says_what_to_set(
         *pipeline[0].transforms[0],
         pipeline[1],
     ]
-    with pytest.raises(ValueError, match='MultiView transform'):
+    with pytest.raises(ValueError, match='MultiView of train_dataloader'):
         train(cfg)
 
 
