@@ -368,7 +368,10 @@ def contrast(
     if extra_features is not None and not extra_features.shape[1]:
         extra_features = None
     launch = _Launch(temperature, products, is_safe)
-    found: Tensor = _Contrast.apply(features, extra_features, launch)
+    # Triton launches on the current device, autograd on that of a gradient.
+    device_of: Any = torch.cuda.device_of
+    with device_of(features):
+        found: Tensor = _Contrast.apply(features, extra_features, launch)
     return found
 
 
