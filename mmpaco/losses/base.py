@@ -76,7 +76,7 @@ class ContrastiveLoss(nn.Module):
 
     A loss of your own is a subclass with :meth:`anchor_losses`. Set
     ``uses_class_counts`` to True if it needs the class counts, and
-    ``trains_centers`` to False if the scores have no part in it, and
+    ``trains_centers`` to False if the scores have no part in it. Set
     ``takes_images`` to True beside :meth:`anchor_losses` if that can take the
     rows of B images at once; else it is called for each image.
 
@@ -256,10 +256,10 @@ class ContrastiveLoss(nn.Module):
     def _losses(self, batch: ContrastBatch) -> Tensor:
         is_dense = self.impl == 'dense'
         loss_of = self.dense_anchor_losses if is_dense else self.anchor_losses
-        # All pairs of all images at once would be B times the memory.
         if batch.features.dim() == 3 and not len(batch.features):
             # A zero that still has a graph.
             return batch.features.sum(2) + batch.center_logits.sum(2)
+        # All pairs of all images at once would be B times the memory.
         if batch.features.dim() == 2 or (
             self._takes_all_images() and not is_dense
         ):
