@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from rich.progress import track
 
-from mmpaco.engine.class_counts import PixelCounter
 from mmpaco.engine.image_files import ImageFacts, check_pair, decode_image
+from mmpaco.engine.pixel_counts import PixelCounter
 from mmpaco.files import PathLike, write_text
 from mmpaco.runner.config_files import read_config
 from mmpaco.runner.processes import map_in_processes

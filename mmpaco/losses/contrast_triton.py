@@ -83,9 +83,8 @@ def _blocks_of(device: torch.device) -> dict[tuple[int, int], Any]:
     if device.type != 'cuda':
         return _AMPERE
     properties = torch.cuda.get_device_properties(device)
-    # Cards for games have the shared memory of Ampere's, whatever their
-    # capability.
-    is_hopper = (properties.major, properties.minor) in ((9, 0), (10, 0))
+    # Others, whatever their capability, may have Ampere's shared memory.
+    is_hopper = (properties.major, properties.minor) == (9, 0)
     return _HOPPER if is_hopper else _AMPERE
 
 

@@ -10,6 +10,8 @@ from typing import Optional
 import torch
 from torch import Tensor
 
+from .readable import has_values
+
 # Off with '0', so that a fault can be told to be theirs.
 SWITCH = 'MMPACO_TRITON'
 # Of the first torch whose Triton they were tried with, and of the cards.
@@ -17,9 +19,6 @@ _LEAST_TORCH = (2, 4)
 _LEAST_CAPABILITY = (8, 0)
 _MOST_CHANNELS = 256
 _FAILED: list[str] = []
-
-# torch 2.1 cannot trace the losses anyway (docs/performance.md).
-_is_compiling = getattr(torch.compiler, 'is_compiling', lambda: False)
 
 
 def kernels_for(features: Tensor) -> Optional[ModuleType]:
@@ -44,11 +43,8 @@ def kernels_for(features: Tensor) -> Optional[ModuleType]:
         or torch.version.hip is not None
         or _torch_version() < _LEAST_TORCH
         or find_spec('triton') is None
+        or not has_values(features)
     ):
-        return None
-    # Fake tensors, which have no values, are of a type of their own.
-    plain = type(features) in (Tensor, torch.nn.Parameter)
-    if not plain or _is_compiling():
         return None
     if torch.cuda.get_device_capability(features.device) < _LEAST_CAPABILITY:
         return None

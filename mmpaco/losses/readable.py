@@ -7,6 +7,20 @@ from torch import Tensor
 _is_compiling = getattr(torch.compiler, 'is_compiling', lambda: False)
 
 
+def has_values(tensor: Tensor) -> bool:
+    """Tell whether a tensor has values that an operation can see.
+
+    Args:
+        tensor (Tensor): Any tensor.
+
+    Returns:
+        bool: False for fake tensors, and while a graph is compiled.
+    """
+    # Fake tensors are of a type of their own.
+    plain = type(tensor) in (Tensor, torch.nn.Parameter)
+    return plain and not _is_compiling()
+
+
 def is_readable(tensor: Tensor) -> bool:
     """Tell whether a tensor is on the host and has values.
 
@@ -17,6 +31,4 @@ def is_readable(tensor: Tensor) -> bool:
         bool: False for tensors of a device, without values (meta, fake), and
         while a graph is compiled.
     """
-    # Fake tensors, which have no values, are of a type of their own.
-    plain = type(tensor) in (Tensor, torch.nn.Parameter)
-    return plain and tensor.is_cpu and not _is_compiling()
+    return has_values(tensor) and tensor.is_cpu

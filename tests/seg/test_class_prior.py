@@ -15,7 +15,8 @@ from support.small_seg import WRITERS, small_config
 from support.small_segmentor import IGNORE, NUM_CLASSES, small_run
 from torch.utils.data import Subset
 
-from mmpaco.engine.class_counts import count_classes, count_pixels
+from mmpaco.engine.class_counts import count_classes
+from mmpaco.engine.pixel_counts import count_pixels
 from mmpaco.losses import BalancedSoftmaxLoss
 
 COUNTS = [500, 100, 40, 9, 1]
