@@ -59,16 +59,26 @@ class ContrastBatch(NamedTuple):
     class_counts: Optional[Tensor]
     under_autocast: bool = False
 
+    def log_prior(self) -> Optional[Tensor]:
+        """Give the log prior of the classes, where counts were given.
+
+        Returns:
+            Tensor: Shape (C, ), in the precision of the scores; or None.
+        """
+        if self.class_counts is None:
+            return None
+        return log_class_prior(self.class_counts, self.center_logits.dtype)
+
     def balanced_logits(self) -> Tensor:
         """Shift the scores by the log prior, where counts were given.
 
         Returns:
             Tensor: Scores of shape (N, C).
         """
-        logits = self.center_logits
-        if self.class_counts is None:
-            return logits
-        return logits + log_class_prior(self.class_counts, logits.dtype)
+        log_prior = self.log_prior()
+        if log_prior is None:
+            return self.center_logits
+        return self.center_logits + log_prior
 
 
 class ContrastiveLoss(nn.Module):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .base import ContrastBatch, ContrastiveLoss
+from .center_terms import center_terms
 from .checks import check_numbers
 from .contrast import contrast_logsumexp
 from .labels import class_index
@@ -91,20 +92,16 @@ class PaCoLoss(ContrastiveLoss):
         leaves the sums, and what the positives add is one product of the
         anchor with the sum of the rows of its class.
         """
-        centers = batch.balanced_logits()
-        num_classes = self._check_classes(centers)
+        self._check_classes(batch.center_logits)
         positive_part, num_positives = positive_sums(
             batch, self.temperature, self.ignore_index
         )
-        anchor_class = class_index(batch.labels, self.ignore_index)
-        own = centers.gather(-1, anchor_class[..., None]).squeeze(-1)
-        center_part = own
-        if self.label_smoothing > 0:
-            others = (centers.sum(-1) - own) / (num_classes - 1)
-            center_part = (
-                1 - self.label_smoothing
-            ) * own + self.label_smoothing * others
-        log_z = centers.logsumexp(-1)
+        log_z, center_part = center_terms(
+            batch.center_logits,
+            batch.log_prior(),
+            class_index(batch.labels, self.ignore_index),
+            self.label_smoothing,
+        )
         if self.gamma > 0:
             contrast = contrast_logsumexp(
                 batch.features,

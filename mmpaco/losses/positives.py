@@ -43,7 +43,7 @@ def positive_sums(
         parts.append((batch.extra_features, extra_class))
     for rows, row_class in parts:
         rows = rows.reshape(-1, rows.shape[-1])
-        class_sums = class_sums.index_add(0, row_class, rows)
+        class_sums.index_add_(0, row_class, rows)
         class_sizes.index_add_(0, row_class, torch.ones_like(rows[:, 0]))
     # Not by class_sums[...], whose backward takes equal indices in turn on a
     # device: 0.4 instead of 2 ms where half of 8192 rows are of one class.
