@@ -8,7 +8,7 @@ from mmpretrain.datasets import CIFAR10, CIFAR100, BaseDataset
 
 from mmpaco.registry import DATASETS
 
-from .long_tailed import check_tail, counts_from
+from .tail_counts import check_tail, counts_from
 
 __all__ = ['CIFAR10LT', 'CIFAR100LT', 'cifar_lt_positions']
 
