@@ -289,6 +289,8 @@ def test_models_build_at_full_size_and_differ_by_the_head_alone(name):
     other = MODELS.build(explicit(cfg, channels, alpha).auxiliary_head[1])
     assert repr(head) == repr(other)
     assert head.num_samples == other.num_samples == 8192
+    # As the paper says, unlike the release.
+    assert not head.sample_after_projector
     assert head.loss_decode.ignore_index == other.loss_decode.ignore_index
 
     backbone = name.split('_')[1]

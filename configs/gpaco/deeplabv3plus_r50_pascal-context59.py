@@ -1,5 +1,6 @@
 _base_ = '../baselines/deeplabv3plus_r50_pascal-context59.py'
 
-# 8192 pixels of each image, as in the paper. Alpha 0.01 and temperature 0.07
-# are of the release; the paper names neither.
+# 8192 pixels of each image, drawn before the projector, as in the paper; the
+# release draws them after it (sample_after_projector=True). Alpha 0.01 and
+# temperature 0.07 are of the release; the paper names neither.
 model = dict(type='mmpaco.GPaCoEncoderDecoder')

@@ -13,6 +13,7 @@ from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import SampleList
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpaco.engine.merged_config import DELETE_BASE, merged_config
 from mmpaco.engine.nonfinite_guard import NonFiniteGuard
@@ -23,7 +24,7 @@ from .decode_head_output import DecodeHeadOutput
 from .graph_check import check_graph
 from .label_maps import check_label_maps, nearest_labels
 from .pixel_strength import PixelStrength
-from .positions import draw_positions
+from .positions import draw_positions, take_positions
 
 _SOURCES = ('decode_head', 'backbone')
 _PAPERS_LOSS: dict[str, Any] = dict(
@@ -38,8 +39,9 @@ class GPaCoAuxHead(BaseDecodeHead):
     Each image is a loss of its own: up to ``num_samples`` random positions
     of the feature map are embedded by a projector and contrasted with each
     other and with the class centers, which are the rows of the classifier
-    that gives the logits. Ignored pixels are contrasts, but no anchors. The
-    loss is the mean over the images.
+    that gives the logits. The norms of the projector see these positions
+    alone. Ignored pixels are contrasts, but no anchors. The loss is the mean
+    over the images.
 
     With ``source='decode_head'``, the papers' setting, feature and logits
     are those of the main head; the segmentor must be
@@ -62,6 +64,10 @@ class GPaCoAuxHead(BaseDecodeHead):
         source (str): 'decode_head' or 'backbone'. Defaults to 'decode_head'.
         num_samples (int): Positions of each image that take part; -1 for
             all. Defaults to 8192.
+        sample_after_projector (bool): Whether positions are drawn of what the
+            projector made of the whole map, as in the papers' release, whose
+            norms see all positions. It takes more time and memory, in
+            proportion to the positions. Defaults to False, as in the paper.
         embed_channels (int): Embedding size D. Defaults to 128.
         loss_decode (dict, optional): Config of the loss, whose ignore label
             is that of the head; one without a type says what differs from
@@ -91,10 +97,14 @@ class GPaCoAuxHead(BaseDecodeHead):
     Example:
         >>> import torch
         >>> from mmpaco.seg.models import GPaCoAuxHead
-        >>> head = GPaCoAuxHead(8, 4, num_classes=3, source='backbone')
-        >>> embeddings, scores = head([torch.randn(2, 8, 5, 6)])
-        >>> embeddings.shape, scores.shape
-        (torch.Size([2, 128, 5, 6]), torch.Size([2, 3, 5, 6]))
+        >>> head = GPaCoAuxHead(
+        ...     8, 4, num_classes=3, source='backbone', num_samples=20
+        ... )
+        >>> embeddings, scores, positions = head([torch.randn(2, 8, 5, 6)])
+        >>> embeddings.shape, positions.shape
+        (torch.Size([2, 20, 128]), torch.Size([2, 20]))
+        >>> scores.shape
+        torch.Size([2, 3, 5, 6])
     """
 
     def __init__(
@@ -105,6 +115,7 @@ class GPaCoAuxHead(BaseDecodeHead):
         num_classes: int,
         source: str = 'decode_head',
         num_samples: int = 8192,
+        sample_after_projector: bool = False,
         embed_channels: int = 128,
         loss_decode: Optional[dict[str, Any]] = None,
         loss_weight: float = 1.0,
@@ -173,6 +184,7 @@ class GPaCoAuxHead(BaseDecodeHead):
             )
         self.source = source
         self.num_samples = num_samples
+        self.sample_after_projector = sample_after_projector
         self.loss_weight = loss_weight
         if source == 'decode_head':
             # DDP would wait for the gradient of centers that nobody uses.
@@ -227,20 +239,25 @@ class GPaCoAuxHead(BaseDecodeHead):
 
     def forward(
         self, inputs: Union[DecodeHeadOutput, Sequence[Tensor]]
-    ) -> tuple[Tensor, Tensor]:
-        """Embed all positions and score them.
+    ) -> tuple[Tensor, Tensor, Optional[Tensor]]:
+        """Draw positions of each image and embed what is there.
 
         Args:
             inputs (DecodeHeadOutput | Sequence[Tensor]): What the main head
                 hands over, or the stages of the backbone.
 
         Returns:
-            tuple[Tensor, Tensor]: Embeddings of shape (B, D, h, w), of unit
-            length over D, in float32 at least, and class scores of shape
-            (B, C, h, w).
+            tuple[Tensor, Tensor, Tensor | None]: Embeddings of the N
+            positions that were drawn of each image, unit rows of shape
+            (B, N, D), in float32 at least; class scores of all positions, of
+            shape (B, C, h, w); and the positions, as indices of the h * w,
+            of shape (B, N), or None if they are all, in their order.
 
         Raises:
+            RuntimeError: If a value is not finite.
             TypeError: If the main head hands nothing over.
+            ValueError: If batch norm in the projector would see one position
+                in all.
         """
         if self.source == 'backbone':
             feature = self.conv(self._transform_inputs(inputs))
@@ -254,21 +271,56 @@ class GPaCoAuxHead(BaseDecodeHead):
                 "model=dict(type='mmpaco.GPaCoEncoderDecoder', ...), or set "
                 "source='backbone' in mmpaco.GPaCoAuxHead"
             )
+        positions = draw_positions(self.num_samples, logits)
+        if positions is None or self.sample_after_projector:
+            embedded = self._embed(feature)
+            embeddings = take_positions(embedded, positions)
+        else:
+            feature = take_positions(feature, positions)[..., None]
+            embedded = self._embed(feature)
+            embeddings = embedded.flatten(2)
+        # Not only at the positions: elsewhere, a value that is not finite
+        # would still spoil the gradient of a projector that sees it.
+        self.guard(embedded, logits)
+        return embeddings.transpose(1, 2), logits, positions
+
+    def _embed(self, feature: Tensor) -> Tensor:
+        """Embed each position of a map, as vectors of length one."""
+        if feature.numel() == feature.shape[1]:
+            self._check_norms()
         embeddings = self.projector(feature)
         # Half precision is too coarse for a division by the temperature.
         dtype = torch.promote_types(embeddings.dtype, torch.float32)
-        return F.normalize(embeddings.to(dtype), dim=1), logits
+        return F.normalize(embeddings.to(dtype), dim=1)
+
+    def _check_norms(self) -> None:
+        """Check that no norm of the projector is that of a batch."""
+        for norm in self.projector.modules():
+            # Synchronised ones see those of other ranks, too.
+            if (
+                isinstance(norm, _BatchNorm)
+                and not isinstance(norm, nn.SyncBatchNorm)
+                and norm.training
+            ):
+                raise ValueError(
+                    'batch norm in the projector needs more than one '
+                    'position, but got one of a single image '
+                    f'(num_samples={self.num_samples}); draw more, or set '
+                    'another norm_cfg, such as '
+                    "norm_cfg=dict(type='GN', num_groups=...)"
+                )
 
     def loss_by_feat(
         self,
-        seg_logits: tuple[Tensor, Tensor],
+        seg_logits: tuple[Tensor, Tensor, Optional[Tensor]],
         batch_data_samples: SampleList,
     ) -> dict[str, Tensor]:
         """Compute the loss.
 
         Args:
-            seg_logits (tuple[Tensor, Tensor]): Embeddings, unit vectors of
-                shape (B, D, h, w), and class scores of shape (B, C, h, w).
+            seg_logits (tuple[Tensor, Tensor, Tensor | None]): What
+                :meth:`forward` gives: embeddings, unit rows of shape
+                (B, N, D), class scores of shape (B, C, h, w), and positions.
             batch_data_samples (list[SegDataSample]): The B data samples with
                 their label maps of shape (1, H, W).
 
@@ -278,10 +330,9 @@ class GPaCoAuxHead(BaseDecodeHead):
         Raises:
             TypeError: If the labels are not integers.
             ValueError: If they do not fit the images or the classes.
-            RuntimeError: If a value is not finite, or the embeddings have
-                no gradient.
+            RuntimeError: If the embeddings have no gradient.
         """
-        embeddings, logits = seg_logits
+        embeddings, logits, positions = seg_logits
         check_graph(embeddings, self.projector, 'GPaCoAuxHead', 'projector')
         if len(batch_data_samples) != len(embeddings):
             raise ValueError(
@@ -291,30 +342,15 @@ class GPaCoAuxHead(BaseDecodeHead):
         check_label_maps(
             batch_data_samples, self.num_classes, self.ignore_index
         )
-        self.guard(embeddings, logits)
-        loss = self._contrast(embeddings, logits, batch_data_samples)
-        return dict(loss_gpaco=loss * self.loss_weight)
-
-    def _contrast(
-        self, embeddings: Tensor, logits: Tensor, data_samples: SampleList
-    ) -> Tensor:
-        """Contrast the pixels of each image; the mean over the images."""
-        labels = self._stack_batch_gt(data_samples).squeeze(1).long()
-        labels = nearest_labels(labels, embeddings.shape[-2:])
-        class_counts = None if self.prior is None else self.prior()
-        images = [
-            draw_positions(self.num_samples, *maps)
-            for maps in zip(
-                embeddings.flatten(2), labels.flatten(1), logits.flatten(2)
-            )
-        ]
-        rows, labels, scores = (torch.stack(maps) for maps in zip(*images))
+        labels = self._stack_batch_gt(batch_data_samples).squeeze(1).long()
+        labels = nearest_labels(labels, logits.shape[-2:])
+        labels = take_positions(labels, positions)
         if self.training:
             self._strength(labels)
-        loss: Tensor = self.loss_decode(
-            rows.transpose(1, 2),
+        loss = self.loss_decode(
+            embeddings,
             labels,
-            scores.transpose(1, 2),
-            class_counts=class_counts,
+            take_positions(logits, positions).transpose(1, 2),
+            class_counts=None if self.prior is None else self.prior(),
         )
-        return loss
+        return dict(loss_gpaco=loss * self.loss_weight)

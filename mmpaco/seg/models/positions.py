@@ -1,24 +1,46 @@
-"""Random positions of a feature map."""
+"""Random positions of feature maps."""
+
+from typing import Optional
 
 import torch
 from torch import Tensor
 
 
-def draw_positions(num_samples: int, *maps: Tensor) -> tuple[Tensor, ...]:
-    """Draw the same positions of several maps of one image.
+def draw_positions(num_samples: int, maps: Tensor) -> Optional[Tensor]:
+    """Draw positions of each image of a batch.
 
     Args:
-        num_samples (int): Positions to draw; -1 for all, in their order.
-        *maps (Tensor): Maps whose last axis is the positions.
+        num_samples (int): Positions N to draw of an image; -1 for all.
+        maps (Tensor): Maps of B images, of shape (B, channels, h, w).
 
     Returns:
-        tuple[Tensor, ...]: The maps at these positions. Where there are not
-        more than asked for, the maps as they are.
+        Tensor | None: Indices of the h * w positions, row by row, of shape
+        (B, N), none of them twice in an image. None, for all in their order,
+        where there are not more than asked for.
     """
-    num_positions = maps[0].shape[-1]
+    num_positions = maps.shape[-2] * maps.shape[-1]
     if num_samples == -1 or num_samples >= num_positions:
-        return maps
+        return None
     # On the device of the maps, so that the host need not wait.
-    chosen = torch.randperm(num_positions, device=maps[0].device)
-    chosen = chosen[:num_samples]
-    return tuple(x.index_select(-1, chosen) for x in maps)
+    drawn = [
+        torch.randperm(num_positions, device=maps.device)
+        for _ in range(len(maps))
+    ]
+    return torch.stack([indices[:num_samples] for indices in drawn])
+
+
+def take_positions(maps: Tensor, positions: Optional[Tensor]) -> Tensor:
+    """Take what maps have at the positions of each image.
+
+    Args:
+        maps (Tensor): Maps of shape (B, ..., h, w).
+        positions (Tensor, optional): Positions of shape (B, N); None for all.
+
+    Returns:
+        Tensor: What is there, of shape (B, ..., N).
+    """
+    rows = maps.flatten(-2)
+    if positions is None:
+        return rows
+    images = zip(rows, positions)
+    return torch.stack([x.index_select(-1, chosen) for x, chosen in images])

@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.model import revert_sync_batchnorm
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import nn
@@ -45,16 +46,14 @@ SEG_LABELS = [0, 0, 1, 4, 2, 2, 4, 3]
 
 
 def golden_maps(keep):
-    """Rows and logits as maps of (1, D, 2, n / 2) and (1, C, 2, n / 2)."""
+    """Rows of (1, n, D), and logits as a map of (1, C, 2, n / 2)."""
     i = torch.arange(8, dtype=torch.float64)[keep, None]
     j = torch.arange(5, dtype=torch.float64)
     rows = torch.sin(0.7 * i + 1.3 * j + 0.5 * i * j)
     rows = rows / rows.norm(dim=1, keepdim=True)
     logits = 2 * torch.cos(0.9 * i + 0.4 * j[:4])
-    return [
-        x.t().reshape(1, x.shape[1], 2, -1).contiguous().requires_grad_()
-        for x in (rows, logits)
-    ]
+    logits = logits.t().reshape(1, 4, 2, -1).contiguous()
+    return rows[None].requires_grad_(), logits.requires_grad_()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +79,7 @@ def test_golden_vectors(samples, keep, labels, golden, impl):
     )
     rows, logits = golden_maps(keep)
     loss = made.loss_by_feat(
-        (rows, logits), samples(torch.tensor(labels).reshape(1, 2, -1))
+        (rows, logits, None), samples(torch.tensor(labels).reshape(1, 2, -1))
     )['loss_gpaco']
     loss.backward()
     found = (loss.item(), *(x.grad.abs().sum().item() for x in (rows, logits)))
@@ -94,8 +93,9 @@ def test_golden_vector_is_what_loss_gives(samples):
     made = head(in_channels=5, num_classes=4, num_samples=-1, ignore_index=4)
     made.projector = nn.Identity()
     rows, logits = golden_maps(list(range(8)))
+    feature = rows.transpose(1, 2).reshape(1, 5, 2, 4)
     loss = made.loss(
-        DecodeHeadOutput(rows, logits),
+        DecodeHeadOutput(feature, logits),
         samples(torch.tensor(SEG_LABELS).reshape(1, 2, 4)),
         None,
     )['loss_gpaco']
@@ -141,17 +141,25 @@ def test_distinct_positions_are_sampled_of_each_image(
         assert not torch.equal(chosen[0], chosen[1])
 
 
-def test_embedding_label_and_scores_are_of_the_same_position(samples):
-    """The loss of the sampled positions, which the gradient tells."""
-    made = head(num_samples=20).double()
+@pytest.mark.parametrize('after', (False, True))
+def test_embedding_label_and_scores_are_of_the_same_position(samples, after):
+    """The loss of the sampled positions, which the gradient tells.
+
+    Sampled after the projector, as released, its norms see all positions.
+    """
+    made = head(num_samples=20, sample_after_projector=after).double()
     output = main_output(num_images=1, dtype=torch.float64)
     labels = torch.randint(0, CLASSES, (1, 28, 36))
     loss = made.loss(output, samples(labels), None)['loss_gpaco']
     loss.backward()
     chosen = (output.logits.grad.abs().sum(1) > 0).flatten()
-    rows = F.normalize(made.projector(output.feature), dim=1)
+    feature = output.feature.flatten(2)
+    if after:
+        rows = made.projector(feature[..., None])[..., chosen, :]
+    else:
+        rows = made.projector(feature[..., chosen, None])
     expected = paco_loss(
-        rows[0].flatten(1).t()[chosen],
+        F.normalize(rows, dim=1)[0].flatten(1).t(),
         labels[0, ::4, ::4].reshape(-1)[chosen],
         output.logits[0].flatten(1).t()[chosen],
         impl='dense',
@@ -172,10 +180,13 @@ def test_gradients_reach_projector_feature_and_centers(samples, label_maps):
     assert not any('conv_seg' in name for name in made.state_dict())
 
 
+@pytest.mark.parametrize('num_samples', (20, -1))
 @pytest.mark.parametrize('source', ('decode_head', 'backbone'))
-def test_only_ignored_pixels_give_zero_with_a_whole_graph(samples, source):
+def test_only_ignored_pixels_give_zero_with_a_whole_graph(
+    samples, source, num_samples
+):
     channels = 4 if source == 'backbone' else None
-    made = head(source=source, channels=channels)
+    made = head(source=source, channels=channels, num_samples=num_samples)
     output = main_output()
     inputs = output if source == 'decode_head' else [output.feature]
     labels = torch.full((3, 28, 36), IGNORE)
@@ -187,15 +198,18 @@ def test_only_ignored_pixels_give_zero_with_a_whole_graph(samples, source):
         assert not parameter.grad.any(), name
 
 
-def test_what_is_not_finite_raises(samples, label_maps):
+@pytest.mark.parametrize('after', (False, True))
+@pytest.mark.parametrize('num_samples', (2, -1))
+def test_what_is_not_finite_raises(samples, label_maps, num_samples, after):
+    """Wherever it is: at a position that is sampled, or beside all of them."""
     labels = samples(label_maps(3, (28, 36)))
     output = main_output()
     with torch.no_grad():
         output.feature[1, 2, 3, 4] = float('inf')
         output.logits[1, 0, 3, 4] = float('nan')
-    made = head()
+    made = head(num_samples=num_samples, sample_after_projector=after)
     with pytest.raises(RuntimeError, match='GPaCoAuxHead: .* not finite'):
-        made.loss_by_feat(made(output), labels)
+        made.loss(output, labels, None)
 
 
 def test_projector_is_of_three_layers_with_the_norm_and_activation():
@@ -212,18 +226,133 @@ def test_projector_is_of_three_layers_with_the_norm_and_activation():
     ]
     for kind in (nn.BatchNorm2d, nn.GELU):
         assert 2 == sum(isinstance(m, kind) for m in made.modules())
-    embeddings, _ = made(main_output())
+    # Checkpoints hold these names.
+    norm = 'weight bias running_mean running_var num_batches_tracked'.split()
+    layers = [
+        f'projector.{i}.{x}'
+        for i in (0, 1)
+        for x in ('conv.weight', *(f'bn.{key}' for key in norm))
+    ]
+    for options in ({}, dict(sample_after_projector=True)):
+        assert list(head(**options).state_dict()) == [
+            *layers,
+            *('projector.2.weight', 'projector.2.bias'),
+        ]
+    embeddings, *_ = made(main_output())
     torch.testing.assert_close(
-        embeddings.norm(dim=1), torch.ones(3, 7, 9), rtol=1e-5, atol=1e-5
+        embeddings.norm(dim=2), torch.ones(3, 63), rtol=1e-5, atol=1e-5
     )
+
+
+def trained(made, output, labels, seed=3):
+    """The loss after a backward, and all gradients."""
+    torch.manual_seed(seed)
+    made.zero_grad()
+    output = DecodeHeadOutput(*(x.detach().requires_grad_() for x in output))
+    inputs = output if made.source == 'decode_head' else [output.feature]
+    loss = made.loss(inputs, labels, None)['loss_gpaco']
+    loss.backward()
+    grads = {name: p.grad.clone() for name, p in made.named_parameters()}
+    return loss, dict(grads, feature=output.feature.grad)
+
+
+@pytest.mark.parametrize('source', ('decode_head', 'backbone'))
+def test_without_norms_it_does_not_matter_where_pixels_are_sampled(
+    samples, label_maps, source
+):
+    """The dropout and the 3 x 3 convolution of a stage come before both."""
+    options = dict(source=source, norm_cfg=None, num_samples=20)
+    if source == 'backbone':
+        options['channels'] = 4
+    labels, found = samples(label_maps(3, (28, 36))), []
+    for after in (False, True):
+        made = head(sample_after_projector=after, **options).double()
+        output = main_output(dtype=torch.float64)
+        found.append(trained(made, output, labels))
+    torch.testing.assert_close(*found, rtol=1e-10, atol=1e-12)
+    assert found[0][1]['feature'].any()
+
+
+def test_the_layout_in_memory_changes_nothing(samples, label_maps):
+    made = head(num_samples=20).double()
+    output = main_output(dtype=torch.float64)
+    labels = samples(label_maps(3, (28, 36)))
+    expected = trained(made, output, labels)
+    last = [x.contiguous(memory_format=torch.channels_last) for x in output]
+    found = trained(made.to(memory_format=torch.channels_last), last, labels)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize('after', (False, True))
+@pytest.mark.parametrize('source', ('decode_head', 'backbone'))
+def test_positions_are_one_permutation_an_image_after_the_dropout(
+    source, after
+):
+    """So that a seed gives the same positions, wherever they are taken."""
+    channels = 4 if source == 'backbone' else None
+    made = head(
+        source=source,
+        channels=channels,
+        num_samples=20,
+        sample_after_projector=after,
+    )
+    output = main_output()
+    torch.manual_seed(5)
+    if source == 'backbone':
+        made.dropout(made.conv(output.feature))
+        output = [output.feature]
+    expected = [torch.randperm(63)[:20].tolist() for _ in range(3)]
+    torch.manual_seed(5)
+    embeddings, logits, positions = made(output)
+    assert positions.tolist() == expected
+    assert embeddings.shape == (3, 20, 128)
+    assert logits.shape == (3, CLASSES, 7, 9)
+
+
+@pytest.mark.parametrize('after', (False, True))
+def test_batch_statistics_are_those_of_what_the_projector_sees(after):
+    """The sampled pixels; as released, all of them."""
+    made = head(
+        num_samples=20,
+        sample_after_projector=after,
+        norm_cfg=dict(type='BN', momentum=1.0),
+    )
+    feature, logits = main_output()
+    _, _, positions = made(DecodeHeadOutput(feature, logits))
+    rows = feature.flatten(2).transpose(1, 2)
+    if not after:
+        rows = torch.stack([x[chosen] for x, chosen in zip(rows, positions)])
+    layer = made.projector[0]
+    hidden = rows.reshape(-1, CHANNELS) @ layer.conv.weight.flatten(1).t()
+    assert len(hidden) == (189 if after else 60)
+    torch.testing.assert_close(layer.bn.running_mean, hidden.mean(0))
+    torch.testing.assert_close(layer.bn.running_var, hidden.var(0))
+
+
+def test_batch_norm_over_one_pixel_is_told(samples):
+    labels = samples(torch.zeros(1, 28, 36, dtype=torch.int64))
+    output = main_output(num_images=1)
+    for norm in (BN, dict(type='SyncBN')):
+        made = revert_sync_batchnorm(head(num_samples=1, norm_cfg=norm))
+        with pytest.raises(ValueError, match=r'one .*\(num_samples=1\).*GN'):
+            made.loss(output, labels, None)
+        assert made.eval().loss(output, labels, None)['loss_gpaco'] > 0
+    for options in (
+        dict(sample_after_projector=True),
+        dict(norm_cfg=dict(type='GN', num_groups=2)),
+        dict(norm_cfg=None),
+    ):
+        made = head(num_samples=1, **options)
+        assert made.loss(output, labels, None)['loss_gpaco'] > 0
 
 
 @pytest.mark.parametrize('source', ('decode_head', 'backbone'))
 @pytest.mark.parametrize(
-    'dtype, tolerance', ((torch.bfloat16, 0.2), (torch.float16, 0.1))
+    'dtype, tolerance', ((torch.bfloat16, 0.2), (torch.float16, 0.15))
 )
+@pytest.mark.parametrize('num_samples', (40, -1))
 def test_half_precision_features_are_contrasted_in_float32(
-    samples, label_maps, source, dtype, tolerance
+    samples, label_maps, source, num_samples, dtype, tolerance
 ):
     """The loss within 1e-3, and the gradient as far as the digits go.
 
@@ -237,10 +366,11 @@ def test_half_precision_features_are_contrasted_in_float32(
         # PyTorch 2.1 has no float16 here.
         pytest.skip(str(error))
     channels = 4 if source == 'backbone' else None
-    made = head(num_samples=-1, source=source, channels=channels)
+    made = head(num_samples=num_samples, source=source, channels=channels)
     labels = samples(label_maps(3, (28, 36)))
 
     def train(output):
+        torch.manual_seed(0)
         made.zero_grad()
         asked = source == 'decode_head'
         found = made(output if asked else [output.feature])
@@ -253,7 +383,7 @@ def test_half_precision_features_are_contrasted_in_float32(
     output = main_output()
     *_, exact, expected = train(output)
     with half:
-        embeddings, logits, loss, gradient = train(
+        embeddings, logits, _, loss, gradient = train(
             DecodeHeadOutput(
                 *(x.detach().to(dtype).requires_grad_() for x in output)
             )

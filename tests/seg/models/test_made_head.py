@@ -121,8 +121,10 @@ def test_what_it_has_of_the_papers_and_of_the_main_head(cfg, build):
 
 
 def test_what_differs_is_said_by_the_arguments_of_the_head(cfg, build, batch):
+    assert not build(cfg()).gpaco_head.sample_after_projector
     gpaco = dict(
         num_samples=30,
+        sample_after_projector=True,
         loss_decode=dict(alpha=0.02),
         loss_weight=0.5,
         class_counts=[5, 4, 3, 2, 1],
@@ -131,6 +133,7 @@ def test_what_differs_is_said_by_the_arguments_of_the_head(cfg, build, batch):
     model = build(cfg(gpaco=gpaco))
     head = model.gpaco_head
     assert (head.num_samples, head.loss_weight) == (30, 0.5)
+    assert head.sample_after_projector
     assert (head.loss_decode.alpha, head.loss_decode.temperature) == (
         *(0.02, 0.07),
     )
