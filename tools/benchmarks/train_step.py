@@ -1,8 +1,10 @@
 """Time a training step of one config against that of another.
 
 Both models stand in one process and take their steps in turn, so that what
-else the machine does meets both alike. Weights and images are random: neither
-files nor downloads are needed.
+else the machine does meets both alike; so do what GPaCo adds, its loss and its
+projector, each alone with all its gradients, and a step with GPaCo that draws
+its pixels after the projector, as the papers' release does. Weights and images
+are random: neither files nor downloads are needed.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from mmpaco.losses import PaCoLoss
 from mmpaco.runner.config_files import read_config
 from mmpaco.runner.tool_arguments import whole_number
 from mmpaco.runner.tool_ending import run_tool
+from mmpaco.seg.models import GPaCoAuxHead
 
 NEEDS = ('model.backbone', 'model.data_preprocessor', 'optim_wrapper')
 
@@ -31,7 +34,12 @@ NEEDS = ('model.backbone', 'model.data_preprocessor', 'optim_wrapper')
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('baseline', help='config of the baseline')
-    parser.add_argument('gpaco', help='config of the same model with GPaCo')
+    parser.add_argument(
+        'gpaco',
+        nargs='?',
+        help='config of the same model with GPaCo (default: that of the '
+        'baseline, with another type of its model)',
+    )
     parser.add_argument(
         '--size',
         type=whole_number,
@@ -55,8 +63,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def build(path: str, size: tuple) -> tuple[BaseModel, OptimWrapper]:
+def build(
+    path: str, size: tuple, **changes: str
+) -> tuple[BaseModel, OptimWrapper]:
     cfg = read_config(path, 'mmseg', NEEDS)
+    cfg.model.update(changes)
     cfg.model.pretrained = cfg.model.backbone.init_cfg = None
     cfg.model.data_preprocessor.size = tuple(size)
     model = revert_sync_batchnorm(MODELS.build(cfg.model))
@@ -78,59 +89,88 @@ def random_batch(num_images: int, size: tuple, num_classes: int) -> dict:
     )
 
 
-def record_losses(
-    model: BaseModel, step: Callable[[], Any]
+def record_calls(
+    modules: list[nn.Module], step: Callable[[], Any]
 ) -> Callable[[], None]:
-    """Take a step, and make what computes its contrastive losses again."""
+    """Take a step, and make what calls modules again, with all gradients."""
     calls = []
 
     def note(module: nn.Module, args: tuple, options: dict) -> None:
         calls.append((module, [x.detach() for x in args], options))
 
     hooks = [
-        m.register_forward_pre_hook(note, with_kwargs=True)
-        for m in model.modules()
-        if isinstance(m, PaCoLoss)
+        m.register_forward_pre_hook(note, with_kwargs=True) for m in modules
     ]
     step()
     for hook in hooks:
         hook.remove()
 
     def run() -> None:
-        for loss, args, options in calls:
+        for module, args, options in calls:
             trained = [x for x in args if x.is_floating_point()]
             for x in trained:
                 x.requires_grad_()
-            torch.autograd.grad(loss(*args, **options), trained)
+            trained += module.parameters()
+            out = module(*args, **options)
+            torch.autograd.grad(out, trained, torch.ones_like(out))
 
     return run
+
+
+def added(times: dict[str, list[float]], step: str, projector: str) -> str:
+    """What GPaCo adds to a step, by rounds, whose parts drift together."""
+    median, rounds = statistics.median, []
+    for whole, *parts in zip(
+        *(times[x] for x in (step, 'baseline', 'loss', projector))
+    ):
+        rounds.append([x / whole for x in (*parts, whole - sum(parts))])
+    baseline, loss, mlp, rest = (median(x) for x in zip(*rounds))
+    return (
+        f'{1 / baseline:.3f} in time; of the step, the contrastive loss takes '
+        f'{100 * loss:.1f} %, the projector {100 * mlp:.1f} % and the rest '
+        f'{100 * rest:.1f} %'
+    )
 
 
 def main() -> None:
     args = parse_args()
     device = get_device()
-    models = {
-        name: build(getattr(args, name), args.size)
-        for name in ('baseline', 'gpaco')
-    }
-    classes = models['baseline'][0].num_classes
+    type_alone = dict(type='mmpaco.GPaCoEncoderDecoder')
+    models = dict(
+        baseline=build(args.baseline, args.size),
+        gpaco=build(args.gpaco, args.size)
+        if args.gpaco
+        else build(args.baseline, args.size, **type_alone),
+    )
+    modules = list(models['gpaco'][0].modules())
+    heads = [m for m in modules if isinstance(m, GPaCoAuxHead)]
+    losses = [m for m in modules if isinstance(m, PaCoLoss)]
+    projectors = [head.projector for head in heads]
 
     def step(name: str) -> Callable[[], Any]:
-        model, optimizer = models[name]
+        for head in heads:
+            head.sample_after_projector = name == 'released'
+        model, optimizer = models[
+            'baseline' if name == 'baseline' else 'gpaco'
+        ]
         # Made anew, since the preprocessor changes what it is given.
-        batch = random_batch(args.batch, args.size, classes)
+        batch = random_batch(args.batch, args.size, model.num_classes)
         return partial(model.train_step, batch, optimizer)
 
-    losses = record_losses(models['gpaco'][0], step('gpaco'))
-    times: dict[str, list[float]] = {'baseline': [], 'gpaco': [], 'loss': []}
+    steps = ('baseline', 'gpaco', 'released')
+    parts = {
+        'loss': record_calls(losses, step('gpaco')),
+        'projector': record_calls(projectors, step('gpaco')),
+        'whole map': record_calls(projectors, step('released')),
+    }
+    times: dict[str, list[float]] = {name: [] for name in (*steps, *parts)}
     # The first round warms up.
     for i in range(args.repeats + 1):
         for name, values in times.items():
-            took = seconds(losses if name == 'loss' else step(name), device)
+            took = seconds(parts.get(name) or step(name), device)
             if i > 0:
                 values.append(took)
-    medians = {name: statistics.median(x) for name, x in times.items()}
-    peaks = {name: peak_bytes(step(name), device) for name in models}
+    peaks = {name: peak_bytes(step(name), device) for name in steps}
     print(
         f'{args.batch} images of {args.size[0]} x {args.size[1]} on '
         f'{device}, torch {torch.__version__}, '
@@ -138,18 +178,17 @@ def main() -> None:
     )
     for name, values in times.items():
         line = (
-            f'{name:8}  median {medians[name]:.3f} s of {len(values)} '
-            f'({min(values):.3f} to {max(values):.3f})'
+            f'{name:9}  median {statistics.median(values):.3f} s of '
+            f'{len(values)} ({min(values):.3f} to {max(values):.3f})'
         )
         if name in peaks:
             line += f', peak memory of a step {peaks[name] / 2**20:.0f} MiB'
         print(line)
-    print(
-        f'gpaco / baseline: {medians["gpaco"] / medians["baseline"]:.3f} in '
-        f'time, {peaks["gpaco"] / peaks["baseline"]:.3f} in memory; the '
-        'contrastive loss and its gradients take '
-        f'{100 * medians["loss"] / medians["gpaco"]:.1f} % of a gpaco step'
-    )
+    for name, projector in (('gpaco', 'projector'), ('released', 'whole map')):
+        print(
+            f'{name} / baseline: {peaks[name] / peaks["baseline"]:.3f} in '
+            f'memory, {added(times, name, projector)}'
+        )
 
 
 if __name__ == '__main__':
