@@ -191,7 +191,9 @@ def log2_sums(
         for x in columns
     ]
     slots = sum(parts)
-    totals = torch.empty(images, slots, num_rows, device=device)
+    totals = torch.empty(
+        images, slots, num_rows, device=device, dtype=torch.float32
+    )
     tops = torch.empty_like(totals) if launch.is_safe else totals
     first_slot = 0
     for k, num_parts in zip(columns, parts):
@@ -213,7 +215,7 @@ def log2_sums(
             **launch.options(width, blocks),
         )
         first_slot += num_parts
-    log2_z = torch.empty(images, num_rows, device=device)
+    log2_z = torch.empty(images, num_rows, device=device, dtype=torch.float32)
     finish_kernel[triton.cdiv(num_rows, 256), images](
         totals, tops, log2_z, num_rows, slots, SAFE=launch.is_safe, BLOCK=256
     )
@@ -246,7 +248,7 @@ def weighted_sums(
         for k, _, _ in columns
     ]
     slots = sum(parts)
-    outs = torch.empty(images, slots, num_rows, width, device=device)
+    outs = log2_z.new_empty(images, slots, num_rows, width)
     first_slot = 0
     for (k, of_rows, of_columns), num_parts in zip(columns, parts):
         num_columns = k.high.shape[1]
@@ -276,7 +278,7 @@ def weighted_sums(
             **launch.options(width, blocks),
         )
         first_slot += num_parts
-    grad = torch.empty(images, num_rows, channels, device=device)
+    grad = log2_z.new_empty(images, num_rows, channels)
     block = max(1, 4096 // width)
     collect_kernel[triton.cdiv(num_rows, block), images](
         outs,
@@ -310,38 +312,121 @@ class _Contrast(torch.autograd.Function):
         log2_z, *saved = ctx.saved_tensors
         rows = _Operands(*saved[:2])
         more = _Operands(*saved[2:]) if len(saved) > 2 else None
-        launch: _Launch = ctx.launch
-        weight, back = torch.empty_like(log2_z), log2_z.new_empty(1)
-        weights_kernel[1,](
-            grad.contiguous(),
+        of_extra = more is not None and ctx.needs_input_grad[1]
+        found = _gradients(
+            *(grad, log2_z, rows, more, ctx.channels, ctx.launch, of_extra)
+        )
+        return *found, None
+
+
+def _gradients(
+    grad: Tensor,
+    log2_z: Tensor,
+    rows: _Operands,
+    more: Optional[_Operands],
+    channels: int,
+    launch: _Launch,
+    of_extra: bool,
+) -> tuple[Tensor, Optional[Tensor]]:
+    """Of the natural logarithms of the sums, to anchors and extra rows."""
+    weight, back = torch.empty_like(log2_z), log2_z.new_empty(1)
+    weights_kernel[1,](
+        grad.contiguous(),
+        log2_z,
+        weight,
+        back,
+        log2_z.numel(),
+        _LARGEST_WEIGHT,
+        _SCALE,
+        launch.temperature,
+        SAFE=launch.is_safe,
+        BLOCK=4096,
+        num_warps=16,
+    )
+    columns: list[_Columns] = [(rows, weight, weight)]
+    if more is not None:
+        columns.append((more, weight, None))
+    found = weighted_sums(rows, columns, log2_z, back, channels, launch)
+    if more is None or not of_extra:
+        return found, None
+    own: list[_Columns] = [(rows, None, weight)]
+    return found, weighted_sums(more, own, log2_z, back, channels, launch)
+
+
+def _on_device_of(tensor: Tensor) -> Any:
+    # Triton launches on the current device, autograd on that of a gradient.
+    device_of: Any = torch.cuda.device_of
+    return device_of(tensor)
+
+
+def log2_sums_of(
+    features: Tensor,
+    extra_features: Optional[Tensor],
+    temperature: float,
+    products: int,
+    is_safe: bool,
+) -> Tensor:
+    """Logarithms to the base 2 of the sums; no graph is made.
+
+    Args:
+        features (Tensor): This and all others are as in :func:`contrast`.
+        extra_features (Tensor, optional): As there.
+        temperature (float): As there.
+        products (int): As there.
+        is_safe (bool): As there.
+
+    Returns:
+        Tensor: Shape (B, N).
+    """
+    with _on_device_of(features):
+        return log2_sums(
+            _split(features, products),
+            None
+            if extra_features is None
+            else _split(extra_features, products),
+            _Launch(temperature, products, is_safe),
+        )
+
+
+def gradient_of(
+    grad: Tensor,
+    log2_z: Tensor,
+    features: Tensor,
+    extra_features: Optional[Tensor],
+    temperature: float,
+    products: int,
+    is_safe: bool,
+    of_extra: bool,
+) -> tuple[Tensor, Tensor]:
+    """The gradient of :func:`contrast`, from its inputs.
+
+    Args:
+        grad (Tensor): What comes in, of shape (B, N).
+        log2_z (Tensor): What :func:`log2_sums_of` gave.
+        features (Tensor): This and the next are as in :func:`contrast`.
+        extra_features (Tensor, optional): As there.
+        temperature (float): As there.
+        products (int): As there.
+        is_safe (bool): As there.
+        of_extra (bool): Whether that of the extra rows is wanted.
+
+    Returns:
+        tuple[Tensor, Tensor]: Of the shapes of both, the second of shape
+        (0, ) if it is not wanted.
+    """
+    with _on_device_of(features):
+        found, more = _gradients(
+            grad,
             log2_z,
-            weight,
-            back,
-            log2_z.numel(),
-            _LARGEST_WEIGHT,
-            _SCALE,
-            launch.temperature,
-            SAFE=launch.is_safe,
-            BLOCK=4096,
-            num_warps=16,
+            _split(features, products),
+            None
+            if extra_features is None
+            else _split(extra_features, products),
+            features.shape[2],
+            _Launch(temperature, products, is_safe),
+            of_extra,
         )
-        columns: list[_Columns] = [(rows, weight, weight)]
-        if more is not None:
-            columns.append((more, weight, None))
-        of_features = weighted_sums(
-            rows, columns, log2_z, back, ctx.channels, launch
-        )
-        of_extra = None
-        if more is not None and ctx.needs_input_grad[1]:
-            of_extra = weighted_sums(
-                more,
-                [(rows, None, weight)],
-                log2_z,
-                back,
-                ctx.channels,
-                launch,
-            )
-        return of_features, of_extra, None
+    return found, features.new_empty(0) if more is None else more
 
 
 def contrast(
@@ -355,7 +440,7 @@ def contrast(
 
     Args:
         features (Tensor): Anchors of shape (B, N, D), D at most 256.
-        extra_features (Tensor, optional): More contrasts, (B, M, D).
+        extra_features (Tensor, optional): More contrasts, (B, M, D), M > 0.
         temperature (float): What divides the similarities.
         products (int): 3, as exact as float32, or 1, as TF32.
         is_safe (bool): Whether exponentials are taken with a running
@@ -364,12 +449,8 @@ def contrast(
     Returns:
         Tensor: Shape (B, N); minus infinity where an anchor has no contrast.
     """
-    if extra_features is not None and not extra_features.shape[1]:
-        extra_features = None
     launch = _Launch(temperature, products, is_safe)
-    # Triton launches on the current device, autograd on that of a gradient.
-    device_of: Any = torch.cuda.device_of
-    with device_of(features):
+    with _on_device_of(features):
         found: Tensor = _Contrast.apply(features, extra_features, launch)
     return found
 

@@ -10,8 +10,6 @@ from typing import Optional
 import torch
 from torch import Tensor
 
-from .readable import has_values
-
 # Off with '0', so that a fault can be told to be theirs.
 SWITCH = 'MMPACO_TRITON'
 # Of the first torch whose Triton they were tried with, and of the cards.
@@ -28,7 +26,7 @@ def kernels_for(features: Tensor) -> Optional[ModuleType]:
     256 channels, with torch 2.4 and Triton; not on ROCm.
 
     Args:
-        features (Tensor): Rows of shape (N, D), or (B, N, D).
+        features (Tensor): Rows of shape (N, D), or (B, N, D), with values.
 
     Returns:
         ModuleType: :mod:`mmpaco.losses.contrast_triton`, or None.
@@ -43,7 +41,6 @@ def kernels_for(features: Tensor) -> Optional[ModuleType]:
         or torch.version.hip is not None
         or _torch_version() < _LEAST_TORCH
         or find_spec('triton') is None
-        or not has_values(features)
     ):
         return None
     if torch.cuda.get_device_capability(features.device) < _LEAST_CAPABILITY:

@@ -263,6 +263,16 @@ def test_no_value_is_read(reduction, impl):
 
 
 @pytest.mark.parametrize('temperature', [0.07, 0.01])
+def test_no_value_is_read_by_tiles(temperature):
+    """A compiler sees an operator in their place, unless they are asked."""
+    with FakeTensorMode():
+        features, extra = (torch.empty(x, 8).requires_grad_() for x in (9, 5))
+        out = contrast_logsumexp(features, extra, temperature, 8)
+        out.sum().backward()
+        assert [x.grad.shape for x in (features, extra)] == [(9, 8), (5, 8)]
+
+
+@pytest.mark.parametrize('temperature', [0.07, 0.01])
 def test_no_tensor_is_made_on_another_device(temperature):
     """Meta tensors do not mix with those of the host."""
 

@@ -110,7 +110,7 @@ def assert_tiled_is_dense(loss_of, case, tile_elements, upstream):
         lambda case: loss_of(case, 'dense'), case, upstream
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('mmpaco.losses.contrast._HOST_TILE', tile_elements)
+        patch.setattr('mmpaco.losses.contrast_tiles._HOST_TILE', tile_elements)
         tiled, tiled_grads = value_and_gradients(
             lambda case: loss_of(case, 'tiled'), case, upstream
         )
