@@ -19,6 +19,9 @@ from torch import Tensor
 # Similarities held at a time. Two such tiles stay in the cache of a processor;
 # a device wants larger ones, since each operation has to be launched.
 _HOST_TILE, _DEVICE_TILE = 2**19, 2**22
+# Products of a device are made of blocks of that many rows and columns, a few
+# hundred at a time: a block that is cut takes as long as a whole one.
+_DEVICE_BLOCK = 128
 LOG2_E = math.log2(math.e)
 
 
@@ -53,11 +56,15 @@ class Tiles(NamedTuple):
         Returns:
             Tiles: Of no more elements.
         """
+        block = 1
         if elements is None:
-            elements = _HOST_TILE if features.is_cpu else _DEVICE_TILE
+            elements = _HOST_TILE
+            if not features.is_cpu:
+                elements, block = _DEVICE_TILE, _DEVICE_BLOCK
         # Long tiles waste less on the diagonal than square ones.
-        rows = max(1, min(len(features), math.isqrt(elements // 2)))
-        return cls(rows, max(1, elements // rows), temperature)
+        rows = _whole_blocks(math.isqrt(elements // 2), block)
+        rows = max(1, min(len(features), rows))
+        return cls(rows, _whole_blocks(elements // rows, block), temperature)
 
     def of_rows(self, start: int, stop: int) -> Iterator[slice]:
         """Cut rows."""
@@ -74,6 +81,10 @@ class Tiles(NamedTuple):
     def buffer(self, features: Tensor, num_columns: int) -> Tensor:
         """Take the memory of a tile."""
         return features.new_empty(self.rows * min(self.columns, num_columns))
+
+
+def _whole_blocks(size: int, block: int) -> int:
+    return max(1, size if size < block else size // block * block)
 
 
 def _cut(start: int, stop: int, size: int) -> Iterator[slice]:
