@@ -1,5 +1,6 @@
 """Up to which length of rows exponentials stay in the range of float32."""
 
+import math
 from typing import Optional
 
 from torch import Tensor
@@ -33,3 +34,18 @@ def is_bounded(
         if rows is not None and rows.numel() > 0 and is_readable(rows):
             longest = max(longest, float(rows.detach().norm(dim=-1).max()))
     return longest**2 / temperature <= _MAX_SIMILARITY
+
+
+def longest_rows(temperature: float) -> float:
+    """Tell how long rows may be that nobody has read, as on a device.
+
+    Args:
+        temperature (float): What divides their similarities.
+
+    Returns:
+        float: The length; infinite where exponentials are taken with a shift
+        whatever the rows.
+    """
+    if 1 / temperature > _MAX_SIMILARITY:
+        return math.inf
+    return math.sqrt(_MAX_SIMILARITY * temperature)

@@ -5,10 +5,13 @@ import pickle
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.logging import MessageHub
 from torch import nn
 
 from mmpaco.engine.nonfinite_guard import NonFiniteGuard
+from mmpaco.losses import PaCoLoss, base
+from mmpaco.losses.contrast_range import longest_rows
 
 
 class Head(nn.Module):
@@ -19,8 +22,9 @@ class Head(nn.Module):
 
     def forward(self, x):
         embeddings = self.projector(x)
-        self.guard(x, embeddings)
-        return embeddings.square().sum()
+        loss = embeddings.square().sum()
+        self.guard(loss, embeddings, 0.07, x)
+        return loss
 
 
 @pytest.fixture
@@ -107,10 +111,53 @@ def test_tensors_without_values_are_not_asked(head):
     head.state_dict()
 
 
-def test_whichever_tensor_the_loss_is_made_of_tells_it(head, on_device):
-    """One that has no part in the loss does not, and another does."""
-    unused = torch.ones(2, requires_grad=True)
-    embeddings = head.projector(BAD)
-    head.guard(unused, embeddings)
-    with pytest.raises(RuntimeError, match='in iteration 42'):
-        embeddings.sum().backward()
+@pytest.mark.parametrize('where', ('embeddings', 'others', 'scores'))
+@pytest.mark.parametrize('value', (float('nan'), float('inf'), -float('inf')))
+def test_whatever_the_loss_is_made_of_tells_it(head, on_device, where, value):
+    """In any precision and of any shape, by one value."""
+    tensors = dict(
+        embeddings=torch.ones(2, 3, 4, 5),
+        others=torch.ones(3, 2, dtype=torch.float16),
+        scores=torch.ones(3, dtype=torch.bfloat16),
+    )
+    tensors[where].view(-1)[2] = value
+    loss = torch.ones((), requires_grad=True) * 2
+    head.guard(loss, tensors['embeddings'], 0.07, *list(tensors.values())[1:])
+    with pytest.raises(RuntimeError, match='scores are not .* iteration 42'):
+        loss.backward()
+
+
+def contrast_of_rows(head, length, temperature):
+    rows = length * F.normalize(torch.ones(4, 2), dim=1)
+    rows.requires_grad_()
+    scores = torch.zeros(4, 2)
+    loss = PaCoLoss(0.05, temperature)(rows, torch.arange(4) % 2, scores)
+    head.guard(loss, rows, temperature, scores)
+    return loss
+
+
+def test_rows_that_are_too_long_on_a_device_are_told(head, on_device):
+    """Nobody reads lengths there, and exponentials overflow."""
+    loss = contrast_of_rows(head, 3, 0.07)
+    message = 'iteration 42.* up to 3 long.* 0.07 up to 1.67 .*normalize'
+    with pytest.raises(RuntimeError, match=message):
+        loss.backward()
+    # Those that are safe are, as is a temperature that needs a shift anyhow.
+    for length, temperature in ((longest_rows(0.07), 0.07), (3, 0.02)):
+        contrast_of_rows(head, length, temperature).backward()
+
+
+def test_rows_that_are_too_long_are_right_on_the_host(head, monkeypatch):
+    monkeypatch.setattr(base, '_TOLD_OF_LENGTHS', [])
+    with pytest.warns(UserWarning, match='length one'):
+        assert contrast_of_rows(head, 3, 0.07).isfinite()
+
+
+def test_a_loss_that_fails_by_itself_is_told(head):
+    rows = F.normalize(torch.ones(4, 2), dim=1)
+    with pytest.raises(RuntimeError, match='loss is not .* itself'):
+        head.guard(torch.tensor(float('nan')), rows, 0.07)
+
+
+def test_nothing_is_said_of_no_rows(head):
+    head.guard(torch.zeros(0), torch.zeros(0, 4), 0.07, torch.zeros(0, 3))

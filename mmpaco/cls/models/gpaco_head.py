@@ -222,8 +222,14 @@ class GPaCoHead(LinearClsHead):
             new_keys = anchors.embeddings[-num_images:]
         else:
             num_images, new_keys = len(keys), keys
-        self.guard(feats[-1], anchors.logits, anchors.embeddings, new_keys)
-        losses = dict(loss=self._contrast(anchors, keys))
+        loss = self._contrast(anchors, keys)
+        self.guard(
+            loss,
+            anchors.embeddings,
+            self.loss_module.temperature,
+            *(feats[-1], anchors.logits, *(() if keys is None else (keys,))),
+        )
+        losses = dict(loss=loss)
         if self.training:
             self.report_strength(num_images)
             if self.queue is not None:

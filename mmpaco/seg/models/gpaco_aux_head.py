@@ -254,7 +254,6 @@ class GPaCoAuxHead(BaseDecodeHead):
             of shape (B, N), or None if they are all, in their order.
 
         Raises:
-            RuntimeError: If a value is not finite.
             TypeError: If the main head hands nothing over.
             ValueError: If batch norm in the projector would see one position
                 in all.
@@ -273,15 +272,10 @@ class GPaCoAuxHead(BaseDecodeHead):
             )
         positions = draw_positions(self.num_samples, logits)
         if positions is None or self.sample_after_projector:
-            embedded = self._embed(feature)
-            embeddings = take_positions(embedded, positions)
+            embeddings = take_positions(self._embed(feature), positions)
         else:
             feature = take_positions(feature, positions)[..., None]
-            embedded = self._embed(feature)
-            embeddings = embedded.flatten(2)
-        # Not only at the positions: elsewhere, a value that is not finite
-        # would still spoil the gradient of a projector that sees it.
-        self.guard(embedded, logits)
+            embeddings = self._embed(feature).flatten(2)
         return embeddings.transpose(1, 2), logits, positions
 
     def _embed(self, feature: Tensor) -> Tensor:
@@ -330,7 +324,8 @@ class GPaCoAuxHead(BaseDecodeHead):
         Raises:
             TypeError: If the labels are not integers.
             ValueError: If they do not fit the images or the classes.
-            RuntimeError: If the embeddings have no gradient.
+            RuntimeError: If a value is not finite, or the embeddings have
+                no gradient.
         """
         embeddings, logits, positions = seg_logits
         check_graph(embeddings, self.projector, 'GPaCoAuxHead', 'projector')
@@ -353,4 +348,7 @@ class GPaCoAuxHead(BaseDecodeHead):
             take_positions(logits, positions).transpose(1, 2),
             class_counts=None if self.prior is None else self.prior(),
         )
+        # The scores of the whole map: where they are finite, so is what a
+        # projector of the whole map sees.
+        self.guard(loss, embeddings, self.loss_decode.temperature, logits)
         return dict(loss_gpaco=loss * self.loss_weight)
