@@ -4,7 +4,6 @@ from typing import Any, Optional
 
 import torch
 from mmengine.dist import get_world_size
-from mmengine.model import ExponentialMovingAverage
 from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from mmpaco.engine.distributed import shuffle_rows, unshuffle_rows
 from mmpaco.registry import MODELS
 
 from .gpaco_head import GPaCoHead
+from .momentum_encoder import MomentumEncoder
 
 
 class _Encoder(nn.Module):
@@ -101,10 +101,9 @@ class PaCoClassifier(ImageClassifier):
                 "GPaCoHead', ...), but got "
                 f'{type(getattr(self, "head", None)).__name__}'
             )
-        self.momentum_encoder: Optional[ExponentialMovingAverage] = None
+        self.momentum_encoder: Optional[MomentumEncoder] = None
         # Whether an iteration has ended that nobody has told of.
         self._is_pending = False
-        self._is_started = False
         if momentum is None:
             return
         if not 0 < momentum < 1:
@@ -119,7 +118,7 @@ class PaCoClassifier(ImageClassifier):
                 f'the keys, but got {self.head.num_views}'
             )
         # mmengine's momentum is the share of the new weights.
-        self.momentum_encoder = ExponentialMovingAverage(
+        self.momentum_encoder = MomentumEncoder(
             self._encoder(), momentum=1 - momentum
         )
 
@@ -181,20 +180,13 @@ class PaCoClassifier(ImageClassifier):
                     'backward'
                 )
             self._is_pending = True
-            self._start_momentum_encoder()
+            encoder.begin(self._encoder())
         if get_world_size() == 1:
             keys: Tensor = encoder(images)
             return keys
         # Else batch norm would tell an anchor which keys shared its batch.
         images, order, sizes = shuffle_rows(images)
         return unshuffle_rows(encoder(images), order, sizes)
-
-    def _start_momentum_encoder(self) -> None:
-        """Begin with the weights of the encoder, once they are there."""
-        encoder: Any = self.momentum_encoder
-        if not self._is_started and not bool(encoder.steps):
-            encoder.update_parameters(self._encoder())
-        self._is_started = True
 
     def end_iteration(self, is_step: bool = True) -> None:
         """Let the momentum encoder follow a step of the optimizer.
@@ -208,5 +200,5 @@ class PaCoClassifier(ImageClassifier):
         """
         self._is_pending = False
         if self.momentum_encoder is not None and is_step:
-            self._start_momentum_encoder()
+            self.momentum_encoder.begin(self._encoder())
             self.momentum_encoder.update_parameters(self._encoder())
