@@ -1,12 +1,16 @@
 """Gathering rows whose number differs between ranks."""
 
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional
+from weakref import WeakKeyDictionary
 
 import torch
 from mmengine.dist import (
     all_gather,
     all_reduce,
     broadcast,
+    get_default_group,
     get_rank,
     get_world_size,
 )
@@ -14,21 +18,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _NormBase
 
-
-def gather_sizes(tensor: Tensor) -> list[int]:
-    """Give the number of rows of each rank.
-
-    Args:
-        tensor (Tensor): Rows of this rank.
-
-    Returns:
-        list[int]: By rank, the same on all ranks.
-    """
-    if get_world_size() == 1:
-        return [len(tensor)]
-    num_rows = torch.tensor([len(tensor)], device=tensor.device)
-    sizes: list[int] = torch.cat(all_gather(num_rows)).tolist()
-    return sizes
+# Rows that a message has room for, by group, caller and bytes of a row: the
+# longest batch of all ranks so far, so that all ranks know the same.
+_Room = dict[tuple[Any, int], int]
+_ROOM: WeakKeyDictionary[Any, _Room] = WeakKeyDictionary()
+# Bytes of the number of rows.
+_HEADER = 8
 
 
 def gather_rows(*tensors: Tensor) -> list[Tensor]:
@@ -41,22 +36,69 @@ def gather_rows(*tensors: Tensor) -> list[Tensor]:
     Returns:
         list[Tensor]: The same on all ranks. In one process, the inputs.
     """
+    return _gather_all(gather_rows, *tensors)[0]
+
+
+def _gather_all(
+    caller: Any, *tensors: Tensor
+) -> tuple[list[Tensor], list[int]]:
+    """Gather rows and how many each rank has, in one message.
+
+    Only where a batch is longer than all before it are there two.
+    """
+    num_rows = len(tensors[0])
     if get_world_size() == 1:
-        return list(tensors)
-    return _gather(gather_sizes(tensors[0]), *tensors)
-
-
-def _gather(sizes: list[int], *tensors: Tensor) -> list[Tensor]:
-    gathered = []
-    for tensor in tensors:
-        # Collectives want one shape: pad to the longest, then cut.
-        padded = tensor.new_zeros(max(sizes), *tensor.shape[1:])
-        padded[: len(tensor)] = tensor.detach()
-        parts = all_gather(padded)
-        gathered.append(
-            torch.cat([part[:size] for part, size in zip(parts, sizes)])
+        return list(tensors), [num_rows]
+    widths = [math.prod(x.shape[1:]) * x.element_size() for x in tensors]
+    room = _ROOM.setdefault(get_default_group(), {})
+    key = caller, sum(widths)
+    while True:
+        most = room.get(key, 0)
+        parts = all_gather(_message(tensors, widths, most))
+        headers = torch.stack([part[:_HEADER] for part in parts])
+        sizes: list[int] = headers.view(torch.int64).flatten().tolist()
+        if max(sizes) <= most:
+            break
+        room[key] = max(sizes)
+    gathered, start = [], _HEADER
+    for tensor, width in zip(tensors, widths):
+        rows = torch.cat(
+            [
+                part[start : start + size * width]
+                for part, size in zip(parts, sizes)
+            ]
         )
-    return gathered
+        rows = rows.view(tensor.dtype)
+        gathered.append(rows.view(sum(sizes), *tensor.shape[1:]))
+        start += most * width
+    return gathered, sizes
+
+
+def _message(
+    tensors: Sequence[Tensor], widths: list[int], room: int
+) -> Tensor:
+    """Put the number of rows and the rows, if there is room, in a message."""
+    num_rows = len(tensors[0])
+    message = tensors[0].new_zeros(
+        _HEADER + room * sum(widths), dtype=torch.uint8
+    )
+    message[:_HEADER].view(torch.int64).fill_(num_rows)
+    start = _HEADER
+    for tensor, width in zip(tensors, widths):
+        if num_rows <= room:
+            rows = tensor.detach().contiguous().view(torch.uint8).flatten()
+            message[start : start + len(rows)] = rows
+        start += room * width
+    return message
+
+
+def _gather_known(sizes: list[int], rows: Tensor) -> Tensor:
+    """Gather rows whose number on each rank is known."""
+    # Collectives want one shape: pad to the longest, then cut.
+    padded = rows.new_zeros(max(sizes), *rows.shape[1:])
+    padded[: len(rows)] = rows.detach()
+    parts = all_gather(padded)
+    return torch.cat([part[:size] for part, size in zip(parts, sizes)])
 
 
 def shuffle_rows(rows: Tensor) -> tuple[Tensor, Tensor, list[int]]:
@@ -72,8 +114,7 @@ def shuffle_rows(rows: Tensor) -> tuple[Tensor, Tensor, list[int]]:
         all ranks, and what :func:`unshuffle_rows` needs, the same on all
         ranks: the order, and how many rows each rank has.
     """
-    sizes = gather_sizes(rows)
-    (gathered,) = _gather(sizes, rows)
+    (gathered,), sizes = _gather_all(shuffle_rows, rows)
     order = torch.randperm(len(gathered), device=rows.device)
     broadcast(order)
     return gathered[torch.split(order, sizes)[get_rank()]], order, sizes
@@ -91,7 +132,7 @@ def unshuffle_rows(rows: Tensor, order: Tensor, sizes: list[int]) -> Tensor:
     Returns:
         Tensor: As many rows, in the order of this rank's batch.
     """
-    (gathered,) = _gather(sizes, rows)
+    gathered = _gather_known(sizes, rows)
     return gathered[torch.split(order.argsort(), sizes)[get_rank()]]
 
 
@@ -100,11 +141,10 @@ class _OtherRows(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, rows: Tensor, start: int, sizes: list[int]
+        ctx: Any, rows: Tensor, gathered: Tensor, start: int
     ) -> Tensor:
-        (gathered,) = _gather(sizes, rows)
         ctx.own = start, start + len(rows)
-        return torch.cat([gathered[:start], gathered[start + len(rows) :]])
+        return _without(gathered, *ctx.own)
 
     @staticmethod
     @once_differentiable
@@ -116,7 +156,31 @@ class _OtherRows(torch.autograd.Function):
         return whole[start:stop], None, None
 
 
-def other_rows(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, float]:
+def _without(rows: Tensor, start: int, stop: int) -> Tensor:
+    return torch.cat([rows[:start], rows[stop:]])
+
+
+class OtherRows(NamedTuple):
+    """What a rank is given by :func:`other_rows`.
+
+    Args:
+        rows (Tensor): The rows of the other ranks, in their order.
+        labels (Tensor): Their classes.
+        keys (list[Tensor]): The keys of all ranks, if there are some, and
+            their classes.
+        weight (float): The factor by which to multiply the mean over this
+            rank's rows, so that the mean over ranks is that over rows.
+    """
+
+    rows: Tensor
+    labels: Tensor
+    keys: list[Tensor]
+    weight: float
+
+
+def other_rows(
+    rows: Tensor, labels: Tensor, keys: Optional[Tensor] = None
+) -> OtherRows:
     """Give the rows of all other ranks, with gradients to them.
 
     The gradient of a rank's own rows is the sum of what all ranks ask of
@@ -125,20 +189,22 @@ def other_rows(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, float]:
     Args:
         rows (Tensor): Rows of this rank, of shape (N, D).
         labels (Tensor): Their classes, of shape (N, ).
+        keys (Tensor, optional): Keys of the same classes, of shape (N, D).
+            Gradients to them end here.
 
     Returns:
-        tuple[Tensor, Tensor, float]: The rows of the other ranks, in their
-        order, their classes, and the factor by which to multiply the mean
-        over this rank's rows, so that the mean over ranks is that over rows.
+        OtherRows: What the others have.
     """
-    sizes = gather_sizes(rows)
-    rank = get_rank()
-    start, stop = sum(sizes[:rank]), sum(sizes[: rank + 1])
-    (all_labels,) = _gather(sizes, labels)
-    others: Tensor = _OtherRows.apply(rows, start, sizes)
-    return (
+    more = [] if keys is None else [keys]
+    (all_rows, all_labels, *all_keys), sizes = _gather_all(
+        other_rows, rows, labels, *more
+    )
+    start = sum(sizes[: get_rank()])
+    others: Tensor = _OtherRows.apply(rows, all_rows, start)
+    return OtherRows(
         others,
-        torch.cat([all_labels[:start], all_labels[stop:]]),
+        _without(all_labels, start, start + len(rows)),
+        [*all_keys, all_labels],
         len(sizes) * len(rows) / max(1, sum(sizes)),
     )
 

@@ -26,19 +26,45 @@ dist.init_process_group('gloo')
 rank = dist.get_rank()
 queue = EmbeddingQueue(5, 2)
 torch.manual_seed(rank)
-steps, dealt = [], []
+steps, dealt, messages = [], [], []
+all_gather = dist.all_gather
+
+
+def counted(parts, message, *args, **kwargs):
+    messages[-1] += 1
+    return all_gather(parts, message, *args, **kwargs)
+
+
+dist.all_gather = counted
 for step in range(4):
     num_rows = (3 * rank + step) % 4
+    messages.append(0)
     rows = torch.full((num_rows, 2), 10. * step + rank + 1)
     labels = torch.arange(num_rows) + 100 * rank + 10 * step
     mine, *order = shuffle_rows(labels)
     dealt.append([mine.tolist(), unshuffle_rows(mine + 1000, *order).tolist()])
+    messages.append(0)
     rows, labels = gather_rows(rows, labels)
     queue.append(rows, labels)
     steps.append([labels.tolist(), rows[:, 0].tolist()])
+# Of any shape and precision, in one message.
+messages.append(0)
+kinds = [
+    torch.full((rank, 3), rank, dtype=torch.int8),
+    torch.full((rank, 2, 1), rank + 0.5, dtype=torch.float64),
+    torch.full((rank,), rank % 2, dtype=torch.bool),
+    torch.full((3, rank), -float('inf'), dtype=torch.bfloat16).t(),
+]
+for one, other in zip(gather_rows(*kinds), kinds):
+    assert one.dtype == other.dtype, (one.dtype, other.dtype)
+    assert one.shape[1:] == other.shape[1:]
+    start = sum(range(rank))
+    assert len(one) == sum(range(dist.get_world_size()))
+    assert torch.equal(one[start:start + rank], other)
 with open(f'{sys.argv[1]}/rank{rank}.json', 'w') as file:
     json.dump(
-        [steps, queue.labels.tolist(), int(queue.pointer), dealt], file)
+        [steps, queue.labels.tolist(), int(queue.pointer), dealt, messages],
+        file)
 # Threads of gloo now and then abort an interpreter that takes its leave.
 os._exit(0)
 """
@@ -71,7 +97,14 @@ def test_ragged_rows_arrive_in_rank_order_on_all_ranks(tmp_path, num_ranks):
     dealt_by_rank = []
     for rank in range(num_ranks):
         content = json.loads((tmp_path / f'rank{rank}.json').read_text())
-        steps, labels, pointer, dealt = content
+        steps, labels, pointer, dealt, messages = content
+        # Dealing takes two gathers, and collecting one; one more wherever a
+        # batch is longer than those before.
+        largest = [max(len(x) for x in step) for step in by_rank]
+        grows = [x > max([0, *largest[:i]]) for i, x in enumerate(largest)]
+        assert messages[:-1:2] == [2 + x for x in grows]
+        assert messages[1:-1:2] == [1 + x for x in grows]
+        assert messages[-1] == 2
         assert steps == expected
         # From the oldest row on.
         assert labels[pointer:] + labels[:pointer] == list(ring)

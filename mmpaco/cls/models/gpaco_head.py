@@ -10,7 +10,7 @@ from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from mmpaco.engine.distributed import gather_rows, other_rows
+from mmpaco.engine.distributed import other_rows
 from mmpaco.engine.merged_config import DELETE_BASE, merged_config
 from mmpaco.engine.nonfinite_guard import NonFiniteGuard
 from mmpaco.engine.strength_report import report_strength
@@ -251,13 +251,14 @@ class GPaCoHead(LinearClsHead):
         """Contrast with the keys, the rows of other ranks and the queue."""
         contrasts: list[tuple[Tensor, ...]] = []
         weight = 1.0
-        if keys is not None:
-            contrasts.append((keys, anchors.labels))
         if self.gather:
-            *others, weight = other_rows(anchors.embeddings, anchors.labels)
-            contrasts.append(tuple(others))
+            others = other_rows(anchors.embeddings, anchors.labels, keys)
+            weight = others.weight
             if keys is not None:
-                contrasts[0] = tuple(gather_rows(keys, anchors.labels))
+                contrasts.append(tuple(others.keys))
+            contrasts.append((others.rows, others.labels))
+        elif keys is not None:
+            contrasts.append((keys, anchors.labels))
         if self.queue is not None:
             contrasts.append(self.queue.contents())
         extra_features, extra_labels = (

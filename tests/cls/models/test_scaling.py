@@ -58,10 +58,12 @@ def step(momentum, gather):
     hook = PaCoQueueHook()
     hook.before_train(runner)
     samples = [DataSample().set_gt_label(i % 3) for i in range(images)]
-    messages.clear()
-    losses = model.loss(torch.randn(2 * images, 3, size, size), samples * 2)
-    losses['loss'].backward()
-    hook.after_train_iter(runner, 0)
+    # The first step also tells how long batches are.
+    for _ in range(2):
+        messages.clear()
+        views = torch.randn(2 * images, 3, size, size)
+        model.loss(views, samples * 2)['loss'].backward()
+        hook.after_train_iter(runner, 0)
     return list(messages)
 
 
@@ -79,6 +81,13 @@ with open(f'{path}/{distributed.get_rank()}.json', 'w') as file:
 # Threads of gloo now and then abort an interpreter that takes its leave.
 os._exit(0)
 """
+
+
+# Of a step, the last of the queue hook.
+COLLECTIVES = {
+    '`gather=True`': ['all_gather', 'all_reduce', 'all_gather'],
+    "PaCo's shuffle": ['all_gather', 'broadcast', 'all_gather', 'all_gather'],
+}
 
 
 def sent(name, message, ranks):
@@ -104,18 +113,18 @@ def cost(ranks, images=32, channels=128, size=224, parameters=25.6e6):
     return {
         'queue hook': (
             others * (8 + images * (anchor + 8)),
-            ranks * images * anchor,
+            ranks * (8 + images * (anchor + 8)),
         ),
         '`gather=True`': (
             # Sizes, rows and classes forward; rows backward.
             others * (8 + 2 * images * (anchor + 8))
             + 2 * others * 2 * images * anchor,
-            ranks * 2 * images * anchor,
+            ranks * (8 + 2 * images * (anchor + 8)),
         ),
         "PaCo's shuffle": (
             # Sizes, images, the order that is drawn, keys.
             others * (8 + pixels + 8 * images + images * anchor),
-            ranks * pixels,
+            ranks * (8 + pixels),
         ),
         'DDP': (2 * others / ranks * 4 * parameters, 4 * parameters),
     }
@@ -145,6 +154,7 @@ def test_a_step_sends_as_many_bytes_as_the_formula_says(tmp_path, num_ranks):
                 size for name, size in messages if name == 'all_gather'
             )
             assert num_ranks * largest == expected[part][1]
+            assert [name for name, _ in messages] == COLLECTIVES[part]
 
 
 def test_the_tables_of_the_page_hold_what_the_formula_gives():
