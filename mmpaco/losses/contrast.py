@@ -62,14 +62,15 @@ def contrast_logsumexp(
 
     def tiled(rows: Tensor, extra: Optional[Tensor]) -> Tensor:
         tiles = Tiles.of(rows, temperature, tile_elements)
-        return _log2_sums(rows, extra, tiles, bounded) / LOG2_E
+        return _log2_sums(rows, extra, tiles, bounded)
 
     if features.dim() == 2:
-        return tiled(features, extra_features)
+        return tiled(features, extra_features) / LOG2_E
     extras = (
         [None] * len(features) if extra_features is None else (extra_features)
     )
-    return torch.stack([tiled(*rows) for rows in zip(features, extras)])
+    images = [tiled(*rows) for rows in zip(features, extras)]
+    return torch.stack(images) / LOG2_E
 
 
 def _in_one_call(
@@ -117,7 +118,6 @@ class _UpperContrast(torch.autograd.Function):
     @differentiable_once
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         features, log2_z = ctx.saved_tensors
-        grad = grad * LOG2_E
         return upper_gradient(grad, log2_z, features, ctx.tiles), None
 
 
@@ -146,10 +146,9 @@ class _RowContrast(torch.autograd.Function):
     @differentiable_once
     def backward(ctx: Any, grad: Tensor) -> tuple[Optional[Tensor], ...]:
         features, contrasts, log2_z, mean = ctx.saved_tensors
-        grad = grad * LOG2_E
         of_features = of_contrasts = None
         if mean is not None:
-            of_features = mean * (grad / ctx.tiles.temperature)[:, None]
+            of_features = mean * (grad * ctx.tiles.scale)[:, None]
         if ctx.needs_input_grad[1]:
             of_contrasts = contrasts.new_zeros(contrasts.shape)
             row_gradient(

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from .contrast_range import is_bounded
 from .contrast_tiles import (
-    LOG2_E,
     Tiles,
     row_gradient,
     row_sums,
@@ -77,7 +76,7 @@ def contrast_gradient(
     under_autocast: bool,
     of_extra: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The gradient of the natural logarithms of the sums.
+    """The gradient of :func:`contrast_log2_sums`.
 
     Args:
         grad (Tensor): What comes in, of shape (B, N).
@@ -133,7 +132,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Optional[Tensor], ...]:
     features, extra_features, log2_z = ctx.saved_tensors
     of_extra = extra_features is not None and ctx.needs_input_grad[1]
     found, more = torch.ops.mmpaco.contrast_gradient(
-        *(grad * LOG2_E, log2_z, features, extra_features),
+        *(grad, log2_z, features, extra_features),
         *(*ctx.options, of_extra),
     )
     return found, more if of_extra else None, None, None

@@ -74,9 +74,10 @@ class Tiles(NamedTuple):
         """Cut columns."""
         return _cut(start, stop, self.columns)
 
-    def scaled(self, features: Tensor) -> Tensor:
-        """Scale anchors so that similarities come out to the base 2."""
-        return features * (LOG2_E / self.temperature)
+    @property
+    def scale(self) -> float:
+        """What similarities are multiplied by, to the base 2."""
+        return LOG2_E / self.temperature
 
     def buffer(self, features: Tensor, num_columns: int) -> Tensor:
         """Take the memory of a tile."""
@@ -107,7 +108,7 @@ def _upper_tiles(
         rows themselves, and the tile, zero on the diagonal.
     """
     num_rows = features.shape[0]
-    scaled = tiles.scaled(features)
+    scaled = features * tiles.scale
     buffer = tiles.buffer(features, num_rows)
     for rows in tiles.of_rows(0, num_rows):
         for columns in tiles.of_columns(rows.start, num_rows):
@@ -129,7 +130,7 @@ def _row_tiles(
         The anchors, the contrasts, and the tile. Its rows are contrasts:
         so both products of it are a little faster.
     """
-    scaled = tiles.scaled(features)
+    scaled = features * tiles.scale
     buffer = tiles.buffer(features, contrasts.shape[0])
     for rows in tiles.of_rows(0, features.shape[0]):
         for columns in tiles.of_columns(0, contrasts.shape[0]):
@@ -154,9 +155,9 @@ def upper_sums(features: Tensor, tiles: Tiles) -> Tensor:
 def upper_gradient(
     grad: Tensor, log2_z: Tensor, features: Tensor, tiles: Tiles
 ) -> Tensor:
-    """Its gradient, if that of the natural logarithms is ``grad``."""
+    """Their gradient."""
     # An anchor without contrasts has probabilities of zero, not of nan.
-    factor = (grad / tiles.temperature) * (-log2_z).exp2()
+    factor = (grad * tiles.scale) * (-log2_z).exp2()
     factor = factor.masked_fill(log2_z == -math.inf, 0)
     found = features.new_zeros(features.shape)
     for rows, columns, own, tile in _upper_tiles(features, tiles):
@@ -221,12 +222,9 @@ def row_gradient(
     of_features: Optional[Tensor],
     of_contrasts: Optional[Tensor],
 ) -> None:
-    """Add its gradients to what is given, to one or both.
-
-    ``grad`` is that of the natural logarithms.
-    """
+    """Add their gradients to what is given, to one or both."""
     log2_z = log2_z.masked_fill(log2_z == -math.inf, 0)
-    scale = grad / tiles.temperature
+    scale = grad * tiles.scale
     for rows, columns, tile in _row_tiles(
         features, contrasts, tiles, excludes_self
     ):

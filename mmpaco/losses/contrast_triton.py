@@ -314,7 +314,8 @@ class _Contrast(torch.autograd.Function):
         more = _Operands(*saved[2:]) if len(saved) > 2 else None
         of_extra = more is not None and ctx.needs_input_grad[1]
         found = _gradients(
-            *(grad, log2_z, rows, more, ctx.channels, ctx.launch, of_extra)
+            *(grad, log2_z, rows, more, ctx.channels, ctx.launch, of_extra),
+            ctx.launch.temperature,
         )
         return *found, None
 
@@ -327,8 +328,13 @@ def _gradients(
     channels: int,
     launch: _Launch,
     of_extra: bool,
+    divisor: float,
 ) -> tuple[Tensor, Optional[Tensor]]:
-    """Of the natural logarithms of the sums, to anchors and extra rows."""
+    """To anchors and extra rows.
+
+    The divisor of weights is the temperature for the natural logarithms of the
+    sums; for those to the base 2 it is less.
+    """
     weight, back = torch.empty_like(log2_z), log2_z.new_empty(1)
     weights_kernel[1,](
         grad.contiguous(),
@@ -338,7 +344,7 @@ def _gradients(
         log2_z.numel(),
         _LARGEST_WEIGHT,
         _SCALE,
-        launch.temperature,
+        divisor,
         SAFE=launch.is_safe,
         BLOCK=4096,
         num_warps=16,
@@ -398,7 +404,7 @@ def gradient_of(
     is_safe: bool,
     of_extra: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The gradient of :func:`contrast`, from its inputs.
+    """The gradient of :func:`log2_sums_of`, from its inputs.
 
     Args:
         grad (Tensor): What comes in, of shape (B, N).
@@ -425,6 +431,7 @@ def gradient_of(
             features.shape[2],
             _Launch(temperature, products, is_safe),
             of_extra,
+            temperature / _LOG2_E,
         )
     return found, features.new_empty(0) if more is None else more
 
