@@ -16,12 +16,22 @@ UPSTREAM := .venv-upstream
 PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.mmpaco
 READY := $(STAMPS)/package $(STAMPS)/quickstart
+# On a card tests run in any environment that has torch and pytest: a PYTHON=
+# that is given is used as it is.
+ifeq ($(origin PYTHON),file)
+CUDA_PY := $(PY)
+CUDA_READY := $(READY) $(STAMPS)/tests
+else
+CUDA_PY := $(PYTHON)
+endif
+CUDA_TESTS = $(sort $(shell find tests -name 'test_*_cuda.py'))
+
 # PYTHON may be missing, or too old, where the environment exists already.
 step = $(or $(shell ls -L $(1)/bin/python 2>/dev/null),$(PYTHON)) \
 	requirements/environment.py --venv $(1)
 
 .PHONY: FORCE help quickstart quickstart-seg has-data
-.PHONY: test test-slow test-upstream lint clean
+.PHONY: test test-slow test-cuda test-upstream lint clean
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -47,6 +57,17 @@ test: $(READY) $(STAMPS)/tests ## Run the tests [PYTEST_ARGS=]
 
 test-slow: $(READY) $(STAMPS)/tests ## Run the tests that take minutes [PYTEST_ARGS=]
 	$(PY) -m pytest -m slow $(PYTEST_ARGS)
+
+# Without xdist: several processes would take turns on one card. Tests that
+# need a package which is not there are skipped, and say so.
+test-cuda: $(CUDA_READY) ## Run the tests that need a GPU [PYTHON= PYTEST_ARGS=]
+	@$(CUDA_PY) -c 'import sys, torch; torch.cuda.is_available() or sys.exit( \
+		"test-cuda needs a CUDA device, but torch %s of %s finds none" \
+		% (torch.__version__, sys.executable))'
+	PYTHONPATH='$(CURDIR)'$${PYTHONPATH:+:$$PYTHONPATH} \
+		CUBLAS_WORKSPACE_CONFIG=:4096:8 $(CUDA_PY) -m pytest \
+		-o addopts='--strict-markers --import-mode=importlib' -m cuda -rs \
+		$(if $(filter tests/%,$(PYTEST_ARGS)),,$(CUDA_TESTS)) $(PYTEST_ARGS)
 
 test-upstream: $(UPSTREAM)/.mmpaco/upstream ## Run the tests on OpenMMLab's own stack
 	$(MAKE) test VENV=$(UPSTREAM)

@@ -10,7 +10,6 @@ from importlib.util import find_spec
 import pytest
 from support.paths import CONFIGS, TOOLS
 from support.processes import environment, free_port
-from support.tiny import write_tiny
 
 # What cannot be imported without a package is left out where it is missing.
 NEEDS = {
@@ -59,6 +58,18 @@ collect_ignore = [
     if find_spec(package) is None
     for path in paths
 ]
+
+
+def pytest_runtest_setup(item):
+    """Skip what needs more cards than there are."""
+    marker = item.get_closest_marker('cuda')
+    if marker is None:
+        return
+    from support.cuda import lack_of_cards
+
+    told = lack_of_cards(marker.kwargs.get('devices', 1))
+    if told:
+        pytest.skip(told)
 
 
 @pytest.fixture
@@ -194,6 +205,8 @@ def tiny_config(tmp_path):
 
     The folder then holds ``tiny.py`` and 16 dark and 16 light images.
     """
+    from support.tiny import write_tiny
+
     return functools.partial(write_tiny, tmp_path)
 
 

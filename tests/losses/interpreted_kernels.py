@@ -9,6 +9,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from support.exact_contrast import exact_contrast
 
 from mmpaco.losses import contrast_triton
 from mmpaco.losses.contrast_triton import Blocks, contrast
@@ -37,16 +38,6 @@ def poisoned(*args, **options):
     return made.fill_(math.nan) if made.is_floating_point() else made
 
 
-def exact(features, extra, temperature):
-    own = features @ features.transpose(1, 2) / temperature
-    eye = torch.eye(features.shape[1], dtype=torch.bool)
-    similarities = own.masked_fill(eye, -math.inf)
-    if extra is not None:
-        others = features @ extra.transpose(1, 2) / temperature
-        similarities = torch.cat([similarities, others], 2)
-    return similarities.logsumexp(2)
-
-
 def case(images, rows, channels, more, temperature, is_safe, products):
     torch.manual_seed(rows + channels)
 
@@ -70,7 +61,9 @@ def case(images, rows, channels, more, temperature, is_safe, products):
         ours[0], ours[1] if more else None, temperature, products, is_safe
     )
     grads = torch.autograd.grad(out, ours, upstream)
-    expected = exact(theirs[0], theirs[1] if more else None, temperature)
+    expected = exact_contrast(
+        theirs[0], theirs[1] if more else None, temperature
+    )
     if rows == 1 and not more:
         assert out.item() == -math.inf
         assert not grads[0].any()

@@ -11,7 +11,6 @@ import torch
 from support.processes import environment
 
 from mmpaco.losses import kernels
-from mmpaco.losses.contrast import contrast_logsumexp
 
 pytestmark = pytest.mark.skipif(
     find_spec('triton') is None or kernels._torch_version() < (2, 4),
@@ -24,7 +23,7 @@ def test_kernels_are_the_dense_form_in_the_interpreter():
     """Every element is written; three products are as exact as float32."""
     done = subprocess.run(
         [sys.executable, '-W', 'ignore', SCRIPT],
-        env=environment(TRITON_INTERPRET='1'),
+        env=environment(SCRIPT.parents[1], TRITON_INTERPRET='1'),
         capture_output=True,
         text=True,
         timeout=600,
@@ -148,22 +147,3 @@ def test_kernels_compile_ahead_of_time_and_fit_the_card(capability):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(done.stdout.splitlines()) == 6 * 4
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a card')
-@pytest.mark.parametrize('num_rows', (1000, 8191))
-@pytest.mark.parametrize('channels', (64, 128, 256))
-def test_kernels_are_as_exact_as_tiles_on_a_card(num_rows, channels):
-    torch.manual_seed(0)
-    rows = torch.randn(2, num_rows, channels, device='cuda') + 0.5
-    rows = torch.nn.functional.normalize(rows, dim=2).requires_grad_()
-    upstream = torch.rand(2, num_rows, device='cuda')
-    found = contrast_logsumexp(rows, None, 0.07)
-    tiles = contrast_logsumexp(rows, None, 0.07, 2**22)
-    torch.testing.assert_close(found, tiles, rtol=0, atol=1e-5)
-    ours, theirs, again = (
-        torch.autograd.grad(out, rows, upstream)[0]
-        for out in (found, tiles, contrast_logsumexp(rows, None, 0.07))
-    )
-    assert (ours - theirs).norm() < 2e-6 * theirs.norm()
-    assert torch.equal(ours, again)

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from support.scope import enter_scope
-from support.small_segmentor import IGNORE, NUM_CLASSES, small_segmentor
 
 
 @pytest.fixture(autouse=True)
 def scope():
     pytest.importorskip('mmseg')
+    from support.scope import enter_scope
+
     enter_scope('mmseg')
 
 
@@ -32,6 +32,7 @@ def samples():
 @pytest.fixture
 def label_maps():
     """Give random label maps, a fifth of them ignored."""
+    from support.small_segmentor import IGNORE, NUM_CLASSES
 
     def make(num_images, size=(64, 64), num_classes=NUM_CLASSES, seed=0):
         generator = torch.Generator().manual_seed(seed)
@@ -46,6 +47,8 @@ def label_maps():
 @pytest.fixture(scope='session')
 def segmentor_cfg():
     """Give the config of a small FCN with an FCN and a GPaCo head."""
+    from support.small_segmentor import small_segmentor
+
     return small_segmentor
 
 
