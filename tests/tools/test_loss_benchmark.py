@@ -1,6 +1,7 @@
 """The benchmark of the loss."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -146,3 +147,66 @@ def test_a_wrong_argument_is_told():
         "--sizes: expected a whole number of at least 2, but got '1'"
         in done.stderr
     )
+
+
+def test_the_table_of_a_device_can_be_tried_without_one(tmp_path):
+    """Kernels are left out; each figure is a line of JSON at once."""
+    done = run(
+        *('--table', 'device', '--device', 'cpu', '--sizes', 48),
+        *('--classes', 7, '--repeats', 1, '--out', tmp_path),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = (tmp_path / 'loss_device.jsonl').read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    keys = ('images', 'channels', 'more', 'classes')
+    found = {tuple(row[x] for x in keys): [] for row in rows}
+    for row in rows:
+        assert 0 < row['least_us'] <= row['median_us'] <= row['most_us']
+        found[tuple(row[x] for x in keys)].append(row['variant'])
+    assert found == {
+        (images, channels, more, classes): [
+            'tiles',
+            *(['dense'] if classes else []),
+            'floor',
+            'TF32 floor',
+        ]
+        for images, channels, more, classes in (
+            *((1, channels, 0, 0) for channels in (128, 64, 256)),
+            (4, 128, 0, 0),
+            *((images, 128, 0, 7) for images in (1, 4)),
+            *((1, 128, 8192, classes) for classes in (0, 7)),
+        )
+    }
+    title = 'loss, C = 7, N = 48, D = 128, 4 images'
+    assert done.stdout.count(title) == 2
+
+
+MEASURED = """
+tiles 4486 2100
+kernels x3 860 296
+kernels x1 500 138
+floor 1157 1150
+TF32 floor 284 280
+"""
+
+
+def test_ratios_of_a_device_stand_beside_their_targets(tmp_path):
+    """Of events, and of what the card alone is busy; of a run cut off, too."""
+    rows = []
+    for line in MEASURED.strip().splitlines():
+        variant, by_events, alone = line.rsplit(' ', 2)
+        case = dict(images=1, rows=8192, channels=128, more=0, classes=0)
+        times = dict(median_us=float(by_events), device_us=float(alone))
+        rows.append(json.dumps(dict(case, variant=variant, **times)))
+    (tmp_path / 'loss_device.jsonl').write_text('\n'.join(rows) + '\n')
+    done = subprocess.run(
+        [sys.executable, TOOL.with_name('gpu_steps.py'), 'tables', tmp_path],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for told in (
+        *('3.88 (1.83)', '0.743 (0.257)', '1.76 (0.493)', '5.22 (7.09)'),
+        *('<= 0.3 card only', '<= 0.5 card only', '>= 4 met'),
+    ):
+        assert told in done.stdout

@@ -12,6 +12,12 @@ lightly  NTXentLoss of lightly, with the anchors as two views of N / 2 images
 The last two do less, with other values: they have no centers, and lightly
 knows one positive of an anchor instead of a class. They are timed on pixels
 only. What holds all pairs is left out where one such matrix is too large.
+
+On a CUDA device it is another table: tiles, kernels in three products and in
+one, the dense form, and both floors, in float32 and in TF32, of the contrast
+alone and of whole losses, of one image and of four in one call; by events of
+the device, with what is aimed at. Each figure is written as soon as it is
+measured.
 """
 
 import argparse
@@ -24,6 +30,8 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 import torch
+from loss_device import device_cases, measure_on_device
+from loss_device_table import print_ratios
 from loss_picture import plot
 from loss_table import make_table, scaling_line, write_csv
 from loss_variants import (
@@ -37,7 +45,7 @@ from loss_variants import (
     make_steps,
     matrix_bytes,
 )
-from measure import peak_bytes, seconds
+from measure import is_cuda, peak_bytes, seconds
 from rich.console import Console
 
 from mmpaco.runner.tool_arguments import known_device, whole_number
@@ -94,7 +102,13 @@ def parse_args() -> argparse.Namespace:
         type=Path,
         default=Path('work_dirs/benchmarks'),
         metavar='DIR',
-        help='where loss.csv and loss.png go (default: %(default)s)',
+        help='where loss.csv and loss.png go, or loss_device.jsonl '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--table',
+        choices=('host', 'device'),
+        help='which table (default: what the device is)',
     )
     return parser.parse_args()
 
@@ -186,6 +200,27 @@ def main() -> None:
         f'threads: {torch.get_num_threads()}, rounds: {args.repeats}'
     )
     print(f'Loss on {setting}')
+    table = args.table or ('device' if is_cuda(args.device) else 'host')
+    if table == 'device':
+        print_device_table(args)
+    else:
+        print_host_table(args, setting)
+
+
+def print_device_table(args: argparse.Namespace) -> None:
+    if is_cuda(args.device):
+        print(torch.cuda.get_device_name(args.device))
+    cases = device_cases(
+        list(dict.fromkeys(args.cases)), args.sizes, args.classes
+    )
+    path = args.out / 'loss_device.jsonl'
+    rows = measure_on_device(list(cases), args.repeats, args.device, path)
+    print()
+    print_ratios(rows)
+    print(f'\nwritten: {path}')
+
+
+def print_host_table(args: argparse.Namespace, setting: str) -> None:
     rows: list[Row] = []
     for name in dict.fromkeys(args.cases):
         rows += run_case(CASES[name], args)

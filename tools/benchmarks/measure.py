@@ -1,8 +1,9 @@
 """Time and memory of a call, on a processor or a CUDA device."""
 
 import os
+import statistics
 import time
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple, Optional
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -19,9 +20,104 @@ def seconds(run: Callable[[], Any], device: str) -> float:
     return time.perf_counter() - start
 
 
+class Times(NamedTuple):
+    """Seconds of a call.
+
+    Args:
+        median: By events of the device, which wait for a host that is slower
+            at launching; without a device, by a clock.
+        least: The least of them.
+        most: The most of them.
+        host: Until all was launched, on average; None without a device.
+    """
+
+    median: float
+    least: float
+    most: float
+    host: Optional[float]
+
+
+def times(
+    run: Callable[[int], Any], device: str, repeats: int, warm_ups: int = 3
+) -> Times:
+    """Time calls, each of which is given its number, to rotate its inputs."""
+    for i in range(warm_ups):
+        run(i)
+    if not is_cuda(device):
+        found = [seconds(lambda i=i: run(i), device) for i in range(repeats)]
+        return _summary(found, None)
+    with torch.cuda.device(device):
+        torch.cuda.synchronize()
+        events = [
+            [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+            for _ in range(repeats)
+        ]
+        start = time.perf_counter()
+        for i, (before, after) in enumerate(events):
+            before.record()
+            run(i)
+            after.record()
+        host = (time.perf_counter() - start) / repeats
+        torch.cuda.synchronize()
+    return _summary([a.elapsed_time(b) / 1000 for a, b in events], host)
+
+
+def _summary(found: list, host: Optional[float]) -> Times:
+    return Times(statistics.median(found), min(found), max(found), host)
+
+
+class Work(NamedTuple):
+    """What a device does in a call.
+
+    Args:
+        busy: Seconds in which it computes or copies.
+        launches: Kernels and copies.
+        longest: Seconds by the name of a kernel, the longest first.
+        span: Seconds from the start of the first to the end of the last.
+    """
+
+    busy: float
+    launches: int
+    longest: dict
+    span: float
+
+
+def device_work(run: Callable[[], Any], device: str) -> Optional[Work]:
+    """Profile a call; None without a device, or where nothing is told."""
+    if not is_cuda(device):
+        return None
+    _wait(device)
+    with profile(activities=[ProfilerActivity.CUDA]) as made:
+        run()
+        _wait(device)
+    return work_of(made)
+
+
+def work_of(made: profile) -> Optional[Work]:
+    """Sum up what a profile tells of the device."""
+    cuda = torch.autograd.DeviceType.CUDA
+    found = [
+        (e.name, e.time_range.start / 1e6, e.time_range.end / 1e6)
+        for e in made.events()
+        # Ranges that the user marked lie over kernels.
+        if e.device_type == cuda and not getattr(e, 'is_user_annotation', 0)
+    ]
+    if not found:
+        return None
+    longest: dict[str, float] = {}
+    for name, start, end in found:
+        longest[name] = longest.get(name, 0) + end - start
+    return Work(
+        sum(longest.values()),
+        len(found),
+        dict(sorted(longest.items(), key=lambda x: -x[1])),
+        max(x[2] for x in found) - min(x[1] for x in found),
+    )
+
+
 def peak_bytes(run: Callable[[], Any], device: str) -> int:
     """Most that a call holds above what was held before it."""
-    if _is_cuda(device):
+    if is_cuda(device):
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         run()
@@ -43,10 +139,10 @@ def peak_bytes(run: Callable[[], Any], device: str) -> int:
     return peak
 
 
-def _is_cuda(device: str) -> bool:
+def is_cuda(device: str) -> bool:
     return torch.device(device).type == 'cuda'
 
 
 def _wait(device: str) -> None:
-    if _is_cuda(device):
+    if is_cuda(device):
         torch.cuda.synchronize(device)
