@@ -1,9 +1,11 @@
 """The benchmark of a training step."""
 
+import json
 import re
 import subprocess
 import sys
 
+import pytest
 from mmengine.config import Config
 from support.paths import TOOLS
 from support.small_segmentor import small_segmentor
@@ -89,3 +91,50 @@ def test_the_config_of_the_baseline_is_enough(tmp_path):
     path = write(tmp_path / 'stock.py', model)
     medians, *_ = measure(path, '--size', '64', '64', '--repeats', '1')
     assert medians['loss'] > 0
+
+
+def test_the_table_of_a_device_can_be_tried_without_one(tmp_path):
+    """Of a classifier, whose baseline gets as many images in one view."""
+    pytest.importorskip('mmpretrain')
+    from support.small_classifier import classifier_config
+
+    gpaco = classifier_config(None)
+    head = dict(
+        type='LinearClsHead',
+        num_classes=10,
+        in_channels=64,
+        loss=dict(type='CrossEntropyLoss'),
+    )
+    baseline = dict(gpaco, type='ImageClassifier', head=head)
+    baseline.pop('momentum')
+    paths = []
+    for name, model in (('baseline', baseline), ('gpaco', gpaco)):
+        preprocessor = model.pop('data_preprocessor')
+        if name == 'baseline':
+            preprocessor = dict(mean=[128.0] * 3, std=[64.0] * 3)
+        cfg = dict(
+            default_scope='mmpretrain',
+            model=model,
+            data_preprocessor=preprocessor,
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+        )
+        paths.append(tmp_path / f'{name}.py')
+        Config(cfg).dump(str(paths[-1]))
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', TOOL, *paths]
+        + ['--size', '32', '32', '--batch', '4', '--repeats', '2']
+        + ['--device', 'cpu', '--precisions', 'float32']
+        + ['--out', tmp_path / 'steps.jsonl'],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = (tmp_path / 'steps.jsonl').read_text().splitlines()
+    turns = json.loads(line)['turns']
+    assert list(turns) == ['baseline', 'gpaco', 'tiles', 'loss', 'loss, tiles']
+    for name, row in turns.items():
+        assert 0 < row['least_ms'] <= row['median_ms'] <= row['most_ms']
+        assert row['memory_mib'] > 0
+        assert f'\n  {name:12}' in done.stdout
+    assert turns['loss']['median_ms'] < turns['gpaco']['median_ms']

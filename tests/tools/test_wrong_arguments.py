@@ -134,6 +134,14 @@ WRONG = {
             'would overwrite',
         ),
     ],
+    'benchmarks/gpu_steps.py': [
+        ('tables no', NO_FILE),
+        ('card --rows 1', 'at least 2'),
+        ('positives --device toaster', 'CUDA devices'),
+        ('kernels --case 99', 'invalid choice'),
+        ('trace no.py', NO_CONFIG),
+        ('trace bare.py', 'has no model.backbone'),
+    ],
     'benchmarks/loss.py': [
         ('--sizes 1', 'at least 2'),
         ('--repeats 0', LEAST_1),
@@ -150,6 +158,8 @@ WRONG = {
         ('seg.py seg.py', 'has no model.backbone'),
         ('seg.py seg.py --size 0 0', LEAST_1),
         ('seg.py seg.py --batch 0', LEAST_1),
+        ('seg.py --precisions bfloat16 --device cpu', 'need a CUDA device'),
+        ('tiny.py --precisions float32 --device cpu', 'give it, too'),
     ],
     'dataset_converters/camvid.py': [
         ('no', 'no/images/train is not a folder'),

@@ -5,26 +5,29 @@ else the machine does meets both alike; so do what GPaCo adds, its loss and its
 projector, each alone with all its gradients, and a step with GPaCo that draws
 its pixels after the projector, as the papers' release does. Weights and images
 are random: neither files nor downloads are needed.
+
+On a CUDA device, or with --precisions, it is another table: steps of the
+baseline, of GPaCo, and of GPaCo without kernels, in several precisions; of
+classification, too, whose baseline gets as many images in one view.
 """
 
 import argparse
 import statistics
 from functools import partial
+from pathlib import Path
 from typing import Any, Callable
 
 import torch
-from measure import peak_bytes, seconds
-from mmengine.device import get_device
+from measure import is_cuda, peak_bytes, seconds
 from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper, build_optim_wrapper
-from mmengine.structures import PixelData
 from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
 from torch import nn
+from train_step_device import PRECISIONS, measure_steps, seg_batch
 
 from mmpaco.losses import PaCoLoss
 from mmpaco.runner.config_files import read_config
-from mmpaco.runner.tool_arguments import whole_number
+from mmpaco.runner.tool_arguments import known_device, whole_number
 from mmpaco.runner.tool_ending import run_tool
 from mmpaco.seg.models import GPaCoAuxHead
 
@@ -60,33 +63,45 @@ def parse_args() -> argparse.Namespace:
         default=5,
         help='timed steps of each config (default: %(default)s)',
     )
-    return parser.parse_args()
+    parser.add_argument(
+        '--device',
+        type=known_device,
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='cpu, cuda or cuda:1 (default here: %(default)s)',
+    )
+    parser.add_argument(
+        '--precisions',
+        nargs='+',
+        choices=PRECISIONS,
+        help='of the table of a device (default there: float32 bfloat16); '
+        'half precision by autocast is for a CUDA device',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='FILE',
+        help='add lines of JSON to a file, of the table of a device',
+    )
+    args = parser.parse_args()
+    halves = {*(args.precisions or ())} - {'float32'}
+    if halves and not is_cuda(args.device):
+        parser.error(
+            f'{" and ".join(sorted(halves))} need a CUDA device, but got '
+            f'--device {args.device}'
+        )
+    return args
 
 
 def build(
-    path: str, size: tuple, **changes: str
+    path: str, size: tuple, device: str, **changes: str
 ) -> tuple[BaseModel, OptimWrapper]:
     cfg = read_config(path, 'mmseg', NEEDS)
     cfg.model.update(changes)
     cfg.model.pretrained = cfg.model.backbone.init_cfg = None
     cfg.model.data_preprocessor.size = tuple(size)
     model = revert_sync_batchnorm(MODELS.build(cfg.model))
-    model = model.to(get_device()).train()
+    model = model.to(device).train()
     return model, build_optim_wrapper(model, cfg.optim_wrapper)
-
-
-def random_batch(num_images: int, size: tuple, num_classes: int) -> dict:
-    """Noise in blocks of 16 pixels, a tenth of it without a label."""
-    blocks = torch.rand(num_images, 1, -(-size[0] // 16), -(-size[1] // 16))
-    blocks = blocks.repeat_interleave(16, 2).repeat_interleave(16, 3)
-    labels = (blocks[..., : size[0], : size[1]] * num_classes / 0.9).long()
-    labels[labels >= num_classes] = 255
-    return dict(
-        inputs=list(torch.randint(0, 256, (num_images, 3, *size)).byte()),
-        data_samples=[
-            SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels
-        ],
-    )
 
 
 def record_calls(
@@ -134,13 +149,24 @@ def added(times: dict[str, list[float]], step: str, projector: str) -> str:
 
 def main() -> None:
     args = parse_args()
-    device = get_device()
+    device = args.device
+    if is_cuda(device) or args.precisions:
+        measure_steps(
+            dict(baseline=args.baseline, gpaco=args.gpaco),
+            args.precisions or ('float32', 'bfloat16'),
+            args.batch,
+            args.size,
+            args.repeats,
+            device,
+            args.out,
+        )
+        return
     type_alone = dict(type='mmpaco.GPaCoEncoderDecoder')
     models = dict(
-        baseline=build(args.baseline, args.size),
-        gpaco=build(args.gpaco, args.size)
+        baseline=build(args.baseline, args.size, device),
+        gpaco=build(args.gpaco, args.size, device)
         if args.gpaco
-        else build(args.baseline, args.size, **type_alone),
+        else build(args.baseline, args.size, device, **type_alone),
     )
     modules = list(models['gpaco'][0].modules())
     heads = [m for m in modules if isinstance(m, GPaCoAuxHead)]
@@ -154,7 +180,7 @@ def main() -> None:
             'baseline' if name == 'baseline' else 'gpaco'
         ]
         # Made anew, since the preprocessor changes what it is given.
-        batch = random_batch(args.batch, args.size, model.num_classes)
+        batch = seg_batch(args.batch, args.size, model.num_classes)
         return partial(model.train_step, batch, optimizer)
 
     steps = ('baseline', 'gpaco', 'released')
