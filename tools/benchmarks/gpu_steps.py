@@ -63,9 +63,9 @@ def parse_args() -> argparse.Namespace:
 
 def trace(args: argparse.Namespace) -> None:
     """Tell of launches and gaps of a step, with kernels and without."""
-    from measure import is_cuda, work_of
+    from measure import is_cuda, kernels_off, work_of
     from torch.profiler import ProfilerActivity, profile
-    from train_step_device import NEEDS, build, kernels_off, take_step
+    from train_step_models import NEEDS, build, take_step
 
     from mmpaco.runner.config_files import read_config
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any, Callable, NamedTuple, Optional
 import torch
 from loss_device_table import print_case
 from loss_variants import CASES, bare_products
-from measure import device_work, peak_bytes, times
+from measure import device_work, kernels_off, peak_bytes, times
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from mmpaco.losses import paco_loss
 from mmpaco.losses.contrast import contrast_logsumexp
-from mmpaco.losses.kernels import SWITCH, kernels_for
+from mmpaco.losses.kernels import kernels_for
 
 # Sets of inputs that take turns, so that none stays in the caches.
 ROTATED = 3
@@ -71,18 +70,12 @@ def device_cases(
 def setting(has_kernels: bool, allows_tf32: bool) -> Iterator[None]:
     """Switch kernels and TF32 as a user does."""
     precision = torch.get_float32_matmul_precision()
-    switch = os.environ.get(SWITCH)
     torch.set_float32_matmul_precision('high' if allows_tf32 else 'highest')
-    if not has_kernels:
-        os.environ[SWITCH] = '0'
     try:
-        yield
+        with contextlib.nullcontext() if has_kernels else kernels_off():
+            yield
     finally:
         torch.set_float32_matmul_precision(precision)
-        if not has_kernels:
-            del os.environ[SWITCH]
-        if switch is not None:
-            os.environ[SWITCH] = switch
 
 
 def _inputs(case: DeviceCase, device: str) -> dict[str, Tensor]:

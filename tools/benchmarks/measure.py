@@ -1,12 +1,16 @@
 """Time and memory of a call, on a processor or a CUDA device."""
 
+import contextlib
 import os
 import statistics
 import time
+from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple, Optional
 
 import torch
 from torch.profiler import ProfilerActivity, profile
+
+from mmpaco.losses.kernels import SWITCH
 
 # The profiler would tell of each start and stop.
 os.environ.setdefault('KINETO_LOG_LEVEL', '99')
@@ -137,6 +141,19 @@ def peak_bytes(run: Callable[[], Any], device: str) -> int:
         held += num_bytes
         peak = max(peak, held)
     return peak
+
+
+@contextlib.contextmanager
+def kernels_off() -> Iterator[None]:
+    """Leave the contrast to tiles, as a user does."""
+    before = os.environ.get(SWITCH)
+    os.environ[SWITCH] = '0'
+    try:
+        yield
+    finally:
+        del os.environ[SWITCH]
+        if before is not None:
+            os.environ[SWITCH] = before
 
 
 def is_cuda(device: str) -> bool:

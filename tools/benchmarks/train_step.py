@@ -23,7 +23,8 @@ from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmseg.registry import MODELS
 from torch import nn
-from train_step_device import PRECISIONS, measure_steps, seg_batch
+from train_step_device import PRECISIONS, measure_steps
+from train_step_models import seg_batch
 
 from mmpaco.losses import PaCoLoss
 from mmpaco.runner.config_files import read_config
