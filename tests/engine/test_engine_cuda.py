@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+import torch.nn.functional as F
 from support.cuda import DEVICE, no_waits
 from torch import nn
 
@@ -13,6 +14,7 @@ from mmengine.logging import MessageHub
 
 from mmpaco.engine.host_copy import HostCopy
 from mmpaco.engine.nonfinite_guard import NonFiniteGuard
+from mmpaco.losses import PaCoLoss
 
 pytestmark = pytest.mark.cuda
 
@@ -36,8 +38,9 @@ class Head(nn.Module):
 
     def forward(self, x):
         embeddings = self.projector(x)
-        self.guard(x, embeddings)
-        return embeddings.square().sum()
+        loss = embeddings.square().sum()
+        self.guard(loss, embeddings, 0.07, x)
+        return loss
 
 
 def rows(value=1.0):
@@ -82,6 +85,19 @@ def test_a_value_is_told_before_the_optimizer_takes_the_step(head):
     # It is told once.
     head(rows()).backward()
     head.state_dict()
+
+
+def test_rows_that_are_too_long_for_a_card_are_told(head):
+    """Their length is read on a host only, where exponentials are shifted."""
+    embeddings = F.normalize(torch.randn(64, 16, device=DEVICE), dim=1)
+    embeddings = (10 * embeddings).requires_grad_()
+    labels = torch.arange(64, device=DEVICE) % 4
+    scores = torch.zeros(64, 4, device=DEVICE)
+    loss = PaCoLoss(0.05, 0.07)(embeddings, labels, scores)
+    head.guard(loss, embeddings, 0.07, scores)
+    told = 'the loss is not finite in iteration 42.* are up to 10 long'
+    with pytest.raises(RuntimeError, match=told):
+        loss.backward()
 
 
 def test_a_value_is_told_by_the_next_loss_without_a_backward(head):

@@ -32,14 +32,14 @@ def gathered(rank, device):
     rows = torch.arange(IMAGES[rank] * 4.0, device=device).view(-1, 4)
     rows = (rows + 100 * rank).requires_grad_()
     labels = torch.full((len(rows),), rank, device=device)
-    others, other_labels, weight = other_rows(rows, labels)
-    (others.sum() * (rank + 1)).backward()
+    others = other_rows(rows, labels)
+    (others.rows.sum() * (rank + 1)).backward()
     shuffled, order, sizes = shuffle_rows(rows)
     return dict(
         all=gather_rows(rows)[0],
-        others=others,
-        other_labels=other_labels,
-        weight=weight,
+        others=others.rows,
+        other_labels=others.labels,
+        weight=others.weight,
         gradient=rows.grad,
         restored=unshuffle_rows(shuffled, order, sizes),
         rows=rows,
