@@ -1,0 +1,31 @@
+"""A method put on any config, by a function from config to settings.
+
+``classification`` and ``segmentation`` hold the methods; a new one is a
+function under ``@method(...)`` there. ``tools/apply_method.py`` and
+``mmpaco.comparison`` call them. Nothing here imports torch.
+"""
+
+from . import classification, segmentation  # noqa: F401
+from .base import (
+    Facts,
+    Method,
+    Options,
+    Plan,
+    Refusal,
+    find_method,
+    method,
+    methods,
+    toolbox_of,
+)
+
+__all__ = [
+    'Facts',
+    'Method',
+    'Options',
+    'Plan',
+    'Refusal',
+    'find_method',
+    'method',
+    'methods',
+    'toolbox_of',
+]
