@@ -3,6 +3,8 @@
 from .cifar_resnet import CIFARResNet
 from .data_preprocessor import MultiViewDataPreprocessor
 from .gpaco_head import GPaCoHead
+from .gpaco_stock_head import GPaCoStockHead
+from .linear_probe import LinearProbeClassifier
 from .paco_classifier import PaCoClassifier
 from .projector import Projector
 from .resnet import FrozenConvResNet, ResNet200
@@ -11,6 +13,8 @@ __all__ = [
     'CIFARResNet',
     'FrozenConvResNet',
     'GPaCoHead',
+    'GPaCoStockHead',
+    'LinearProbeClassifier',
     'MultiViewDataPreprocessor',
     'PaCoClassifier',
     'Projector',

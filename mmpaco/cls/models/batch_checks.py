@@ -31,22 +31,15 @@ def sample_labels(data_samples: Sequence[DataSample]) -> Tensor:
     return torch.cat([sample.gt_label for sample in data_samples])
 
 
-def batch_labels(
-    pre_logits: Tensor, data_samples: Sequence[DataSample], in_channels: int
-) -> Tensor:
-    """Give the class of each image of a batch.
+def check_pooled(pre_logits: Tensor, in_channels: int) -> None:
+    """Check that the features of a batch are pooled.
 
     Args:
-        pre_logits (Tensor): Pooled features of shape (N, in_channels).
-        data_samples (Sequence[DataSample]): The N data samples.
+        pre_logits (Tensor): Features, of shape (N, in_channels).
         in_channels (int): Size of the features that is expected.
 
-    Returns:
-        Tensor: Labels of shape (N, ).
-
     Raises:
-        ValueError: If the features are not pooled, or an image has not
-            exactly one class.
+        ValueError: If they are not.
     """
     if pre_logits.shape[1:] != (in_channels,):
         raise ValueError(
@@ -54,6 +47,23 @@ def batch_labels(
             f'(in_channels), but got {tuple(pre_logits.shape)}; add '
             "neck=dict(type='GlobalAveragePooling'), or set in_channels"
         )
+
+
+def batch_labels(
+    pre_logits: Tensor, data_samples: Sequence[DataSample]
+) -> Tensor:
+    """Give the class of each image of a batch.
+
+    Args:
+        pre_logits (Tensor): Features of shape (N, D).
+        data_samples (Sequence[DataSample]): The N data samples.
+
+    Returns:
+        Tensor: Labels of shape (N, ).
+
+    Raises:
+        ValueError: If an image has not exactly one class.
+    """
     if 'gt_score' in data_samples[0]:
         raise ValueError(
             'contrast needs one class for each image, but the data '

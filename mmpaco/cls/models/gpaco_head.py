@@ -22,7 +22,7 @@ from mmpaco.losses import (
 )
 from mmpaco.registry import MODELS
 
-from .batch_checks import batch_labels, count_images
+from .batch_checks import batch_labels, check_pooled, count_images
 
 _PAPERS_LOSS: dict[str, Any] = dict(
     type='mmpaco.PaCoLoss', alpha=0.05, temperature=0.2
@@ -216,7 +216,12 @@ class GPaCoHead(LinearClsHead):
                 a value is not finite.
             ValueError: If the batch is not made of ``num_views`` views.
         """
-        anchors = self._anchors(feats, data_samples)
+        features, logits = self.features_and_logits(feats)
+        anchors = _Anchors(
+            self.projector(features),
+            batch_labels(features, data_samples),
+            logits,
+        )
         if keys is None:
             num_images = self.check_views(data_samples)
             new_keys = anchors.embeddings[-num_images:]
@@ -227,7 +232,7 @@ class GPaCoHead(LinearClsHead):
             loss,
             anchors.embeddings,
             self.loss_module.temperature,
-            *(feats[-1], anchors.logits, *(() if keys is None else (keys,))),
+            *(features, anchors.logits, *(() if keys is None else (keys,))),
         )
         losses = dict(loss=loss)
         if self.training:
@@ -238,14 +243,24 @@ class GPaCoHead(LinearClsHead):
             losses.update(self._accuracies(anchors))
         return losses
 
-    def _anchors(
-        self, feats: tuple[Tensor], data_samples: Sequence[DataSample]
-    ) -> _Anchors:
+    def features_and_logits(
+        self, feats: tuple[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Give what the projector embeds, and the scores of the centers.
+
+        Args:
+            feats (tuple[Tensor]): Features of the stages.
+
+        Returns:
+            tuple[Tensor, Tensor]: Pooled features of shape (N, in_channels)
+            and class scores of shape (N, C).
+
+        Raises:
+            ValueError: If the features are not pooled.
+        """
         pre_logits = self.pre_logits(feats)
-        labels = batch_labels(pre_logits, data_samples, self.in_channels)
-        return _Anchors(
-            self.projector(pre_logits), labels, self.fc(pre_logits)
-        )
+        check_pooled(pre_logits, self.in_channels)
+        return pre_logits, self.fc(pre_logits)
 
     def _contrast(self, anchors: _Anchors, keys: Optional[Tensor]) -> Tensor:
         """Contrast with the keys, the rows of other ranks and the queue."""

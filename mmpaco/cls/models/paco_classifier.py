@@ -16,22 +16,38 @@ from .momentum_encoder import MomentumEncoder
 
 
 class _Encoder(nn.Module):
-    """Backbone, neck and projector in a row: an image to a unit row."""
+    """Backbone, neck and projector in a row: an image to a unit row.
+
+    Where a head has layers before its classifier, they come before the
+    projector.
+    """
 
     def __init__(
         self,
         backbone: nn.Module,
         neck: Optional[nn.Module],
-        projector: nn.Module,
+        head: GPaCoHead,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.neck = nn.Identity() if neck is None else neck
-        self.projector = projector
+        self.projector = head.projector
+        self.inner_head = getattr(head, 'inner', None)
 
     def forward(self, images: Tensor) -> Tensor:
-        rows: Tensor = self.projector(self.neck(self.backbone(images))[-1])
+        feats = self.neck(self.backbone(images))
+        feat = (
+            feats[-1] if self.inner_head is None else self.inner_head(feats)[0]
+        )
+        rows: Tensor = self.projector(feat)
         return rows
+
+
+def _join(parts: list[Any]) -> Any:
+    """Join what an encoder gives for each view: tensors, or lists of them."""
+    if isinstance(parts[0], Tensor):
+        return torch.cat(parts)
+    return [_join(list(tensors)) for tensors in zip(*parts)]
 
 
 @MODELS.register_module()
@@ -126,7 +142,7 @@ class PaCoClassifier(ImageClassifier):
         return _Encoder(
             self.backbone,
             self.neck if self.with_neck else None,
-            self.head.projector,
+            self.head,
         )
 
     def loss(
@@ -158,7 +174,7 @@ class PaCoClassifier(ImageClassifier):
         views = inputs.chunk(num_views)
         if self.momentum_encoder is None:
             feats = [self.extract_feat(view)[-1] for view in views]
-            losses = self.head.loss((torch.cat(feats),), data_samples)
+            losses = self.head.loss((_join(feats),), data_samples)
             return losses
         self.head.check_views(data_samples)
         keys = self._keys(views[1])
