@@ -53,7 +53,7 @@ RULES = {
     'cls': Rule({*BASE, 'cls'}, STACK - {'mmseg'}),
     'seg': Rule({*BASE, 'seg'}, STACK - {'mmpretrain'}),
     'methods': Rule({'contrast_strength', 'methods'}, {'mmengine'}, set()),
-    'runner': Rule({*BASE, 'runner'}, {'mmengine'}),
+    'runner': Rule({*BASE, 'runner', 'methods'}, {'mmengine'}),
     # The leaves import what is below them, and not each other.
     'comparison': Rule(
         {*BASE, 'comparison', 'methods', 'runner', 'analysis.pictures'},
@@ -134,6 +134,7 @@ def test_each_room_imports_what_it_may():
         ('mmpaco.seg.evaluation', 'import mmpaco.analysis.pictures'),
         ('mmpaco.methods', 'import torch'),
         ('mmpaco.methods', 'from mmpaco.engine.class_counts import x'),
+        ('mmpaco.methods', 'from mmpaco.runner.config_files import x'),
         ('mmpaco.runner', 'import mmseg'),
         ('mmpaco.runner', 'from mmpaco.analysis import pictures'),
         ('mmpaco.comparison', 'from mmpaco.analysis.ensemble import x'),

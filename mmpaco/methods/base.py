@@ -60,10 +60,13 @@ class Options:
             ``parameters``, by name. Where the plan says otherwise they win,
             so a function reads only those that it computes by. Defaults to
             none.
+        work_dir (str): Where the first of two stages leaves its checkpoints.
+            Defaults to 'work_dirs/stage1'.
     """
 
     views: str = 'own'
     given: Mapping[str, Any] = field(default_factory=dict)
+    work_dir: str = 'work_dirs/stage1'
 
 
 @dataclass
@@ -81,12 +84,15 @@ class Plan:
             settings. Defaults to none.
         second_stage (Plan, optional): Of a method of two stages, what
             changes in the same base for the second. Defaults to None.
+        bases (tuple[str, ...]): Files of this package's ``configs/`` that
+            the settings stand on, beside the base. Defaults to none.
     """
 
     settings: dict[str, Any]
     decisions: list[str] = field(default_factory=list)
     comments: dict[str, str] = field(default_factory=dict)
     second_stage: Optional[Plan] = None
+    bases: tuple[str, ...] = ()
 
 
 Function = Callable[[Config, Facts, Options], Plan]

@@ -1,0 +1,188 @@
+"""Settings that are merged over a base config, and values for some of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+from mmengine.config import Config
+
+from .base import Method, Options, Plan, Refusal, nearest
+
+__all__ = ['complete', 'fitted', 'merged']
+
+Settings = Mapping[str, Any]
+
+_DELETE = '_delete_'
+
+
+def merged(base: Any, settings: Settings) -> dict[str, Any]:
+    """Merge settings over a config, as a child of it in a file would be.
+
+    Args:
+        base (dict): The config, or what is in the place of the settings.
+        settings (Mapping): As of :class:`Plan`.
+
+    Returns:
+        dict: The result.
+    """
+    is_new = settings.get(_DELETE) or not isinstance(base, Mapping)
+    result = {} if is_new else dict(base)
+    for key, value in settings.items():
+        if key != _DELETE:
+            result[key] = (
+                merged(result.get(key), value)
+                if isinstance(value, Mapping)
+                else copy.deepcopy(value)
+            )
+    return result
+
+
+def fitted(base: Any, settings: Settings) -> dict[str, Any]:
+    """Let ``_delete_`` stand where mmengine needs it and nowhere else.
+
+    A dict cannot be merged into what is none; and where the base has nothing
+    to delete, mmengine would take the word for a setting.
+
+    Args:
+        base (dict): The config, or what is in the place of the settings.
+        settings (Mapping): The settings.
+
+    Returns:
+        dict: The same, fitted.
+    """
+    result: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key == _DELETE:
+            continue
+        if isinstance(value, Mapping):
+            is_there = isinstance(base, Mapping) and key in base
+            below = base[key] if is_there else None
+            is_new = value.get(_DELETE) or not isinstance(below, Mapping)
+            inner = fitted(None if is_new else below, value)
+            value = {_DELETE: True, **inner} if is_there and is_new else inner
+        result[key] = value
+    return result
+
+
+def complete(
+    base: Config, plan: Plan, method: Method, options: Options
+) -> Plan:
+    """Give a plan the values that a user gave, and fit it to its base.
+
+    Args:
+        base (Config): The config it is for.
+        plan (Plan): The plan, which stays as it is.
+        method (Method): What it is of.
+        options (Options): With ``given``, by the short names of the method
+            or by dotted keys of the resulting config, of any of its stages.
+
+    Returns:
+        Plan: The plan.
+
+    Raises:
+        Refusal: If nothing has a key that was given.
+    """
+    below = base.to_dict()
+    stages = [plan, *([plan.second_stage] if plan.second_stage else [])]
+    settings = [copy.deepcopy(stage.settings) for stage in stages]
+    for name, value in options.given.items():
+        dotted = method.parameters.get(name, name)
+        is_parameter = dotted in method.parameters.values()
+        is_known = False
+        for i, changes in enumerate(settings):
+            changed = _given(
+                changes,
+                merged(below, changes),
+                dotted.split('.'),
+                value,
+                # Its own parameters need not be there yet.
+                may_be_new=is_parameter and i == 0,
+            )
+            if changed is not None:
+                settings[i], is_known = changed, True
+        if not is_known:
+            names = [
+                *method.parameters,
+                *_dotted_keys(merged(below, settings[0])),
+            ]
+            short = ', '.join(method.parameters)
+            raise Refusal(
+                f'nothing has the key {name!r}{nearest(name, names)}; give a '
+                'dotted key of the config'
+                + (f', or one of {short}' if short else '')
+            )
+    done: Optional[Plan] = None
+    for stage, changed in reversed(list(zip(stages, settings))):
+        done = Plan(
+            fitted(below, changed),
+            list(stage.decisions),
+            dict(stage.comments),
+            done,
+            stage.bases,
+        )
+    return done or plan
+
+
+def _given(
+    settings: Settings,
+    result: Any,
+    keys: list[str],
+    value: Any,
+    may_be_new: bool = False,
+) -> Optional[dict[str, Any]]:
+    """Set a value in settings, or give None if the result lacks the key."""
+    key, *rest = keys
+    if not isinstance(result, Mapping):
+        return None
+    if key not in result and (rest or not may_be_new):
+        return None
+    if rest:
+        below = result[key]
+        if isinstance(below, (list, tuple)):
+            # mmengine does not merge lists.
+            value = _given_in_list(list(below), rest, value)
+        else:
+            inner = settings.get(key)
+            value = _given(
+                inner if isinstance(inner, Mapping) else {},
+                below,
+                rest,
+                value,
+                may_be_new,
+            )
+        if value is None:
+            return None
+    return {**settings, key: value}
+
+
+def _given_in_list(
+    items: list[Any], keys: list[str], value: Any
+) -> Optional[list[Any]]:
+    index, *rest = keys
+    if not index.isdecimal() or int(index) >= len(items):
+        return None
+    item = items[int(index)]
+    if not rest:
+        item = value
+    elif isinstance(item, (list, tuple)):
+        item = _given_in_list(list(item), rest, value)
+    else:
+        item = _given(item, item, rest, value)
+    if rest and item is None:
+        return None
+    return [*items[: int(index)], item, *items[int(index) + 1 :]]
+
+
+def _dotted_keys(node: Any, above: str = '') -> Iterator[str]:
+    """Give all keys of a config, those in its lists by their index."""
+    if isinstance(node, Mapping):
+        items = list(node.items())
+    elif isinstance(node, (list, tuple)):
+        items = [(str(i), x) for i, x in enumerate(node)]
+    else:
+        return
+    for key, value in items:
+        yield f'{above}{key}'
+        yield from _dotted_keys(value, f'{above}{key}.')

@@ -1,0 +1,210 @@
+"""Configs that put a method on another config."""
+
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from mmengine.config import Config
+
+from mmpaco.files import PathLike, check_apart, write_text
+from mmpaco.methods import (
+    Facts,
+    Method,
+    Options,
+    Plan,
+    Refusal,
+    find_method,
+    toolbox_of,
+)
+from mmpaco.methods.config_text import config_text
+from mmpaco.methods.settings import complete, merged
+from mmpaco.methods.views import shipped_configs
+
+from .config_files import load_config
+from .stock_configs import ConfigFile, config_file, installed
+from .training_facts import training_facts
+
+__all__ = ['MethodConfig', 'apply_method', 'parse_config', 'write_configs']
+
+
+class MethodConfig(NamedTuple):
+    """A config that was made.
+
+    Args:
+        path (Path): Its file.
+        text (str): What it says.
+        decisions (tuple[str, ...]): What was decided, and why.
+    """
+
+    path: Path
+    text: str
+    decisions: tuple[str, ...]
+
+
+def parse_config(path: PathLike) -> Config:
+    """Parse a config that a method shall be put on.
+
+    Args:
+        path: Its file.
+
+    Returns:
+        Config: The config. What it names in ``custom_imports`` is not
+        imported.
+
+    Raises:
+        FileNotFoundError: If it is no file.
+        Refusal: If it cannot be parsed, or is in pure Python style.
+    """
+    text = Path(path).read_text(encoding='utf-8', errors='replace')
+    if re.search(r'^\s*with read_base\(\)', text, re.MULTILINE):
+        raise Refusal(
+            f'{path} is in pure Python style (read_base), on which a config '
+            'of settings cannot stand; give its twin with _base_ = ...'
+        )
+    try:
+        cfg = load_config(path, custom_imports=False)
+        # What is no config may still be Python.
+        cfg.to_dict()
+    except ModuleNotFoundError as error:
+        raise Refusal(f'{path} needs a package: {error}') from error
+    except Exception as error:
+        told = f'{type(error).__name__}: {error}'.split('\n')[0]
+        raise Refusal(f'{path} cannot be parsed ({told})') from error
+    return cfg
+
+
+def apply_method(
+    name: str,
+    config: str,
+    out: Optional[PathLike] = None,
+    *,
+    views: str = 'own',
+    given: Optional[Mapping[str, Any]] = None,
+    facts: Optional[Facts] = None,
+) -> list[MethodConfig]:
+    """Put a method on a config, without writing a file.
+
+    Args:
+        name (str): The method.
+        config (str): Path of the config, or ``'mmpretrain::...'`` or
+            ``'mmseg::...'``.
+        out: Where the new one will be. Defaults to the stem of the config
+            and the method, in the current folder.
+        views (str): As of ``Options``. Defaults to 'own'.
+        given (Mapping, optional): As of ``Options``. Defaults to none.
+        facts (Facts, optional): What is known of the training data. Defaults
+            to what :func:`training_facts` reads.
+
+    Returns:
+        list[MethodConfig]: The new config, and that of the second stage if
+        the method has two.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+        Refusal: If the method cannot be put on it.
+    """
+    source = config_file(config)
+    cfg = parse_config(source.path)
+    method = find_method(name, toolbox_of(cfg))
+    target = Path(out or f'{source.path.stem}_{name}.py')
+    if target.suffix != '.py':
+        raise Refusal(f'OUT must be a .py file, but got {str(target)!r}')
+    options = Options(views, dict(given or {}), f'work_dirs/{target.stem}')
+    # A refusal for the config's sake comes before its data are read.
+    method.function(cfg, Facts(why_unknown='they were not read'), options)
+    facts = training_facts(cfg) if facts is None else facts
+    plan: Optional[Plan] = complete(
+        cfg, method.function(cfg, facts, options), method, options
+    )
+    made = []
+    while plan is not None:
+        made.append(_written(plan, source, cfg, target, method))
+        target = target.with_name(f'{target.stem}_stage2.py')
+        plan = plan.second_stage
+    return made
+
+
+def write_configs(made: list[MethodConfig], force: bool = False) -> None:
+    """Write configs, all or none.
+
+    Args:
+        made (list[MethodConfig]): What :func:`apply_method` gave.
+        force (bool): Whether to write over files. Defaults to False.
+
+    Raises:
+        FileExistsError: If a file is there already.
+    """
+    for config in made:
+        if config.path.exists() and not force:
+            raise FileExistsError(
+                f'{config.path} is there already; name another file, or add '
+                '--force'
+            )
+    for config in made:
+        write_text(config.path, config.text)
+
+
+def _written(
+    plan: Plan, source: ConfigFile, cfg: Config, target: Path, method: Method
+) -> MethodConfig:
+    check_apart(target, source.path)
+    base = cfg.to_dict()
+    for file in plan.bases:
+        base.update(Config.fromfile(shipped_configs() / file).to_dict())
+    title = f'{method.name} on {source.path.name}: {method.paper}.'
+    where = _bases([source.expression(target.parent), *_shipped(plan)])
+    text = config_text(plan, base, where, title)
+    _check(plan, base, source)
+    return MethodConfig(target, text, tuple(plan.decisions))
+
+
+def _shipped(plan: Plan) -> list[str]:
+    """Name files of this package as a base."""
+    folder = shipped_configs() if plan.bases else Path()
+    inside = '.mim/' if folder.parent.name == '.mim' else '../'
+    return [
+        installed('mmpaco', f'/{inside}configs/{file}') for file in plan.bases
+    ]
+
+
+def _bases(expressions: list[str]) -> str:
+    """Write the base, or a list of them."""
+    if len(expressions) == 1:
+        (only,) = expressions
+        line = only.replace('\n', ' ')
+        if len(f'_base_ = {line}') <= 79:
+            return line
+        return f'({only})' if '\n' not in only else _indented(only)
+    lines = [x.replace('\n', '\n    ') for x in expressions]
+    return '[\n    ' + ',\n    '.join(lines) + ',\n]'
+
+
+def _indented(expression: str) -> str:
+    inner = expression.replace('\n', '\n    ')
+    return f'(\n    {inner}\n)'
+
+
+def _check(plan: Plan, base: dict[str, Any], source: ConfigFile) -> None:
+    """See that mmengine makes of the text what was meant.
+
+    Raises:
+        RuntimeError: If it does not, which is a mistake of ours.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        where = _bases([repr(str(source.path.resolve())), *_shipped(plan)])
+        path = Path(folder) / 'config.py'
+        path.write_text(config_text(plan, base, where), encoding='utf-8')
+        found = load_config(path, custom_imports=False).to_dict()
+    expected = merged(base, plan.settings)
+    wrong = [
+        key
+        for key in {*found, *expected}
+        if found.get(key) != expected.get(key)
+    ]
+    if wrong:
+        raise RuntimeError(
+            f'the config of {source.path} would not say what was meant of '
+            f'{", ".join(sorted(wrong))}; please report this'
+        )

@@ -1,0 +1,126 @@
+"""Configs that the installed mmpretrain and mmseg ship."""
+
+import difflib
+import importlib.util
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from mmpaco.files import PathLike
+
+__all__ = ['ConfigFile', 'config_file', 'installed', 'stock_folder']
+
+PACKAGES = ('mmpretrain', 'mmseg')
+
+
+class ConfigFile(NamedTuple):
+    """A config, and how another one names it as its base.
+
+    Args:
+        path (Path): The file.
+        package (str): The package that ships it, or '' for a user's own.
+        inside (str): Its path in that package, such as
+            ``'/.mim/configs/resnet/resnet18_8xb32_in1k.py'``.
+    """
+
+    path: Path
+    package: str = ''
+    inside: str = ''
+
+    def expression(self, folder: PathLike) -> str:
+        """Give Python that a config in a folder names it by.
+
+        mmengine's own ``'mmseg::...'`` is looked up by the name of the
+        distribution, which is another for each of the two families.
+
+        Args:
+            folder: Where that config will be.
+
+        Returns:
+            str: The expression.
+        """
+        if self.package:
+            return installed(self.package, self.inside)
+        try:
+            path = os.path.relpath(self.path.resolve(), Path(folder).resolve())
+        except ValueError:
+            # On another drive.
+            path = str(self.path.resolve())
+        return repr(Path(path).as_posix())
+
+
+def stock_folder(package: str) -> Path:
+    """Find the configs of a package.
+
+    Args:
+        package (str): ``'mmpretrain'`` or ``'mmseg'``.
+
+    Returns:
+        Path: Their folder.
+
+    Raises:
+        ImportError: If the package is not installed, or without its configs.
+    """
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations if spec is not None else None
+    for folder in map(Path, folders or ()):
+        # Beside the package: in the checkout of an editable install.
+        for place in (folder / '.mim' / 'configs', folder.parent / 'configs'):
+            if (place / '_base_').is_dir():
+                return place
+    raise ImportError(
+        f'{package} is not installed with its configs, so {package}::... '
+        'names none; install it, or give the path of a config'
+    )
+
+
+def config_file(name: str) -> ConfigFile:
+    """Find a config by its path, or in an installed package.
+
+    Args:
+        name (str): A path, or ``'mmpretrain::...'`` or ``'mmseg::...'``.
+
+    Returns:
+        ConfigFile: The config.
+
+    Raises:
+        FileNotFoundError: If there is none; with the name that is nearest.
+        ImportError: If the package is not installed.
+        ValueError: If it is of another package.
+    """
+    package, separator, inner = name.partition('::')
+    if not separator:
+        if not Path(name).is_file():
+            raise FileNotFoundError(
+                f'config must be an existing file, or mmpretrain::... or '
+                f'mmseg::..., but got {name!r}'
+            )
+        return ConfigFile(Path(name))
+    if package not in PACKAGES:
+        raise ValueError(
+            f'expected mmpretrain::... or mmseg::..., but got {name!r}'
+        )
+    folder = stock_folder(package)
+    path = folder / inner
+    if not inner.endswith('.py') or not path.is_file():
+        names = {
+            x.stem: x.relative_to(folder).as_posix()
+            for x in sorted(folder.rglob('*.py'))
+        }
+        near = difflib.get_close_matches(Path(inner).stem, names, 1)
+        raise FileNotFoundError(
+            f'{package} ships no config {inner!r}'
+            + (f' (did you mean {package}::{names[near[0]]}?)' if near else '')
+            + f'; they are in {folder}'
+        )
+    inside = '.mim/' if folder.parent.name == '.mim' else '../'
+    return ConfigFile(
+        path,
+        package,
+        f'/{inside}configs/{path.relative_to(folder).as_posix()}',
+    )
+
+
+def installed(package: str, inside: str) -> str:
+    """Give Python, of two lines, for a path in an installed package."""
+    return f'__import__({package!r}).__path__[0]\n+ {inside!r}'
