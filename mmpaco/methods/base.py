@@ -201,6 +201,11 @@ def toolbox_of(cfg: Config) -> str:
         Refusal: If it is of neither.
     """
     scope = cfg.get('default_scope')
+    if scope is None and not cfg.get('train_dataloader'):
+        raise Refusal(
+            'the config has no training set (train_dataloader), and no '
+            'default_scope; give one that trains'
+        )
     if scope not in TOOLBOXES:
         raise Refusal(
             f"default_scope must be 'mmpretrain' or 'mmseg', but it is "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 from mmengine.config import Config
 
@@ -130,11 +130,13 @@ def gpaco(cfg: Config, facts: Facts, options: Options) -> Plan:
 )
 def paco(cfg: Config, facts: Facts, options: Options) -> Plan:
     """Put PaCo on a classifier: a momentum encoder, a smaller projector."""
-    plan = _parametric(cfg, facts, options)
-    model = plan.settings['model']
-    model['momentum'] = 0.999
-    model['head']['projector'] = dict(num_layers=2, norm_cfg=dict(type='BN1d'))
-    return plan
+    return _parametric(
+        cfg,
+        facts,
+        options,
+        model=dict(momentum=0.999),
+        head=dict(projector=dict(num_layers=2, norm_cfg=dict(type='BN1d'))),
+    )
 
 
 @method(
@@ -183,8 +185,9 @@ def supcon(cfg: Config, facts: Facts, options: Options) -> Plan:
     """Train the network by SupCon, and a classifier in a second stage."""
     classifier = classifier_of(cfg)
     loss = dict(type='mmpaco.SupConLoss', temperature=0.2)
-    plan = _contrast(cfg, facts, options, classifier, loss)
-    plan.settings['model']['head']['cal_acc'] = False
+    plan = _contrast(
+        cfg, facts, options, classifier, loss, dict(cal_acc=False)
+    )
     _add_hooks(plan.settings, cfg, 'mmpaco.PaCoQueueHook')
     for part in ('val', 'test'):
         for kind in ('dataloader', 'evaluator', 'cfg'):
@@ -228,7 +231,14 @@ def _probe(cfg: Config, options: Options, classifier: Classifier) -> Plan:
     return Plan(settings, decisions)
 
 
-def _parametric(cfg: Config, facts: Facts, options: Options) -> Plan:
+def _parametric(
+    cfg: Config,
+    facts: Facts,
+    options: Options,
+    model: Optional[dict[str, Any]] = None,
+    head: Optional[dict[str, Any]] = None,
+) -> Plan:
+    """PaCo's loss, with what else a method says of model and head."""
     classifier = classifier_of(cfg)
     contrast = contrast_of(cfg, facts, options)
     loss: dict[str, Any] = dict(
@@ -236,16 +246,18 @@ def _parametric(cfg: Config, facts: Facts, options: Options) -> Plan:
     )
     if classifier.label_smoothing:
         loss['label_smoothing'] = classifier.label_smoothing
-    plan = _contrast(cfg, facts, options, classifier, loss)
-    plan.decisions.append(contrast.alpha_decision)
     has_prior = options.given.get('class_prior', not is_balanced(facts))
-    if not has_prior:
-        plan.settings['model']['head']['class_prior'] = False
-    plan.decisions.append(
+    head = (
+        dict(head or {}) if has_prior else dict(head or {}, class_prior=False)
+    )
+    plan = _contrast(cfg, facts, options, classifier, loss, head, model)
+    plan.comments['model'] = contrast.comment
+    plan.decisions += [
+        contrast.alpha_decision,
         f'class_prior is {has_prior}, as given.'
         if 'class_prior' in options.given
-        else _prior_decision(facts, 'The loss')
-    )
+        else _prior_decision(facts, 'The loss'),
+    ]
     hooks = ['mmpaco.ClassPriorHook'] if has_prior else []
     _add_hooks(plan.settings, cfg, *hooks, 'mmpaco.PaCoQueueHook')
     _add_shots(plan.settings, cfg, plan.decisions)
@@ -258,6 +270,8 @@ def _contrast(
     options: Options,
     classifier: Classifier,
     loss: dict[str, Any],
+    head: Optional[dict[str, Any]] = None,
+    model: Optional[dict[str, Any]] = None,
 ) -> Plan:
     """What all methods have that contrast two views."""
     check_linear(classifier, cfg)
@@ -266,7 +280,7 @@ def _contrast(
     views = (
         own_views(dataset) if options.views == 'own' else papers_views(dataset)
     )
-    model: dict[str, Any] = dict(type='mmpaco.PaCoClassifier')
+    model = dict(type='mmpaco.PaCoClassifier', **(model or {}))
     decisions = [*classifier.notes, views.decision]
     if missing_pooling(cfg):
         model['neck'] = dict(_delete_=True, type='GlobalAveragePooling')
@@ -274,14 +288,15 @@ def _contrast(
             'The backbone gives maps that nothing pools, so '
             'GlobalAveragePooling comes after it.'
         )
-    model['head'] = {
-        **_head(classifier),
-        'loss': dict(_delete_=True, **loss),
-        'queue_length': contrast.queue_length,
-    }
     settings: dict[str, Any] = dict(model=model)
     decisions += _unmix_decisions(classifier)
     _unmix(settings, classifier, type='mmpaco.MultiViewDataPreprocessor')
+    model['head'] = {
+        **_head(classifier),
+        'queue_length': contrast.queue_length,
+        **(head or {}),
+        'loss': dict(_delete_=True, **loss),
+    }
     settings['train_dataloader'] = dict(dataset=views.settings)
     if classifier.label_smoothing and 'label_smoothing' in loss:
         decisions.append(
@@ -289,7 +304,8 @@ def _contrast(
             'stays.'
         )
     decisions.append(contrast.queue_decision)
-    return Plan(settings, decisions, bases=views.bases)
+    comments = dict(train_dataloader=views.comment)
+    return Plan(settings, decisions, comments, bases=views.bases)
 
 
 def _head(classifier: Classifier) -> dict[str, Any]:

@@ -35,17 +35,19 @@ def config_text(
     parts = _Parts(base)
     lines = _comment(title)
     lines.append(f'{_BASE} = {where}')
-    written: list[tuple[str, Any]] = []
-    for key, value in plan.settings.items():
-        comment = _comment(plan.comments.get(key, ''))
-        lines += ['', *comment] if comment else []
-        # What is the same twice, as in the evaluators, is said once.
-        twin = next((name for name, x in written if x == value), None)
-        if twin is not None and isinstance(value, (Mapping, list)):
-            lines.append(f'{key} = {twin}')
-            continue
-        written.append((key, value))
-        lines += _Printer(parts, key).assignment(value)
+    items = list(plan.settings.items())
+    while items:
+        key, value = items.pop(0)
+        names = key
+        # What follows and is the same is said once, as in the evaluators.
+        while items and _key(items[0][1]) == _key(value):
+            more = f'{names} = {items[0][0]}'
+            if len(f'{more} = {value!r}') > _WIDTH and _is_plain(value):
+                break
+            names = more
+            items.pop(0)
+        lines += _comment(plan.comments.get(key, ''))
+        lines += _Printer(parts, names).assignment(value)
     return '\n'.join(lines) + '\n'
 
 
@@ -75,11 +77,18 @@ class _Slice(NamedTuple):
         return f'{self.path}[{start}:{stop}]'
 
 
+class _Literal(str):
+    """A name of a part of the base."""
+
+    __repr__ = str.__str__
+
+
 class _Parts:
     """The dicts and lists of a base config, to be found by their value."""
 
     def __init__(self, base: Mapping[str, Any]) -> None:
         self._dicts: dict[Any, str] = {}
+        self._values: list[tuple[str, Mapping[str, Any]]] = []
         self._lists: list[tuple[str, list[Any]]] = []
         # What trains is found first, before its twins of validation.
         order = ['train_dataloader', 'model', 'custom_hooks']
@@ -91,6 +100,7 @@ class _Parts:
     def _add(self, path: str, value: Any) -> None:
         if isinstance(value, Mapping):
             self._dicts.setdefault(_key(value), path)
+            self._values.append((path, value))
             for key, inner in value.items():
                 self._add(_item(path, key), inner)
         elif isinstance(value, list):
@@ -108,6 +118,25 @@ class _Parts:
             run, length = self.longest_run([_key(x) for x in value])
             return str(run) if length == len(value) else None
         return None
+
+    def nearest(
+        self, value: Mapping[str, Any]
+    ) -> tuple[str, Mapping[str, Any]]:
+        """Find a dict that a value is, but for some keys, and the others."""
+        best: tuple[str, Mapping[str, Any]] = ('', value)
+        shortest = len(repr(value))
+        for path, below in self._values:
+            if not below or not set(below) <= set(value):
+                continue
+            others = {
+                key: x
+                for key, x in value.items()
+                if key not in below or _key(x) != _key(below[key])
+            }
+            length = len(repr(others)) + len(path) + 4
+            if length < shortest:
+                best, shortest = (path, others), length
+        return best
 
     def longest_run(self, keys: list[Any]) -> tuple[Optional[_Slice], int]:
         """Find the first items of a list among those of the base."""
@@ -141,33 +170,60 @@ class _Printer:
     def _lines(
         self, before: str, value: Any, after: str, indent: int
     ) -> list[str]:
+        """Break a value where it has to be.
+
+        Args:
+            before (str): What comes before it on its line.
+            value: The value.
+            after (str): What comes after its end.
+            indent (int): Spaces before the line.
+        """
         line = ' ' * indent + before + self._line(value) + after
         opening, items, closing = self._items(value)
         if len(line) <= _WIDTH or not items:
             return [line]
-        if len(items) == 1 and items[0][0] != '*':
-            ((start, inner),) = items
-            return self._lines(
-                before + opening + start, inner, closing + after, indent
-            )
-        lines = [' ' * indent + before + opening]
-        inside = indent + 4
+        # The last item may open on the line of those before it.
+        *others, (start, last) = items
+        head = before + opening
+        head += ''.join(f'{x}{self._line(y)}, ' for x, y in others) + start
+        broken = [
+            ' ' * indent + before + opening,
+            *self._rows(items, indent + 4),
+            ' ' * indent + closing + after,
+        ]
+        if self._opens(head, last, indent):
+            comma = ',' if opening == '(' and not others else ''
+            hugged = self._lines(head, last, comma + closing + after, indent)
+            return min(broken, hugged, key=len)
+        return broken
+
+    def _rows(self, items: list[tuple[str, Any]], indent: int) -> list[str]:
+        """Fill rows with items, and break those that no row can hold."""
+        lines: list[str] = []
         row = ''
-        for start, item in items:
-            text = start + self._line(item) + ','
-            if row and inside + len(row) + 1 + len(text) <= _WIDTH:
-                row += ' ' + text
+        for i, (start, item) in enumerate(items):
+            text = f'{start}{self._line(item)},'
+            gap = ' ' if row else ''
+            if indent + len(row + gap + text) <= _WIDTH:
+                row += gap + text
                 continue
-            if row:
-                lines.append(' ' * inside + row)
-                row = ''
-            if inside + len(text) <= _WIDTH:
+            is_last = i == len(items) - 1
+            if row and not (
+                is_last and self._opens(row + gap + start, item, indent)
+            ):
+                lines.append(' ' * indent + row)
+                row = gap = ''
+            if not row and indent + len(text) <= _WIDTH:
                 row = text
             else:
-                lines += self._lines(start, item, ',', inside)
-        if row:
-            lines.append(' ' * inside + row)
-        return [*lines, ' ' * indent + closing + after]
+                lines += self._lines(row + gap + start, item, ',', indent)
+                row = ''
+        return lines + ([' ' * indent + row] if row else [])
+
+    def _opens(self, head: str, value: Any, indent: int) -> bool:
+        """Whether a value that can be broken may open after a head."""
+        opening, items, _ = self._items(value)
+        return bool(items) and indent + len(head + opening) <= _WIDTH
 
     def _line(self, value: Any) -> str:
         name = self._name_of(value)
@@ -195,12 +251,11 @@ class _Printer:
         if self._name_of(value) is not None:
             return '', [], ''
         if isinstance(value, Mapping):
-            if all(_is_name(key) for key in value):
-                return (
-                    'dict(',
-                    [(f'{key}=', x) for key, x in value.items()],
-                    ')',
-                )
+            path, others = self._parts.nearest(value)
+            if all(_is_name(key) for key in others):
+                below = [('', _Literal(path))] if path else []
+                named = [(f'{key}=', x) for key, x in others.items()]
+                return 'dict(', [*below, *named], ')'
             return '{', [(f'{key!r}: ', x) for key, x in value.items()], '}'
         if isinstance(value, tuple):
             return '(', [('', x) for x in value], ')'
@@ -225,6 +280,10 @@ class _Printer:
             else:
                 yield '*', run
                 i += length
+
+
+def _is_plain(value: Any) -> bool:
+    return not isinstance(value, (Mapping, list, tuple))
 
 
 def _is_name(key: Any) -> bool:

@@ -28,12 +28,14 @@ class Contrast(NamedTuple):
         alpha (float): Weight of a positive.
         queue_decision (str): Why the queue is so long.
         alpha_decision (str): Why alpha is what it is.
+        comment (str): The same, in a line.
     """
 
     queue_length: int
     alpha: float
     queue_decision: str
     alpha_decision: str
+    comment: str
 
 
 def is_balanced(facts: Facts) -> Optional[bool]:
@@ -66,7 +68,8 @@ def contrast_of(cfg: Config, facts: Facts, options: Options) -> Contrast:
     given = options.given.get('alpha')
     if facts.class_counts is None:
         if given is not None:
-            return Contrast(queue, given, why, f'alpha is {given}, as given.')
+            told = f'alpha is {given}, as given.'
+            return Contrast(queue, given, why, told, told)
         return Contrast(
             queue,
             _ALPHA,
@@ -74,6 +77,8 @@ def contrast_of(cfg: Config, facts: Facts, options: Options) -> Contrast:
             f"alpha is {_ALPHA}, the papers' for ImageNet-LT, since the class "
             f'counts are unknown: {facts.why_unknown}. With few classes it '
             'is too strong; run this again where the data are.',
+            "alpha is the papers' for ImageNet-LT: the class counts were not "
+            'known.',
         )
     counts = facts.class_counts
     share = max(counts) / sum(counts)
@@ -95,7 +100,14 @@ def contrast_of(cfg: Config, facts: Facts, options: Options) -> Contrast:
             f'alpha is {given}, as given; alpha x K of the head class is '
             f'{strength.alpha_k:.3g}: {figures}.'
         )
-    return Contrast(queue, chosen, why, decision)
+    return Contrast(
+        queue,
+        chosen,
+        why,
+        decision,
+        f'alpha x K of the head class, {max(counts):g} of {sum(counts):g} '
+        f'images, is {strength.alpha_k:.2g}.',
+    )
 
 
 def _queue(facts: Facts, given: Optional[int]) -> tuple[int, str]:

@@ -196,6 +196,11 @@ def _check_model(model: Mapping[str, Any]) -> None:
             'the model has no head; give a config that trains a classifier, '
             'such as one of the same backbone with LinearClsHead'
         )
+    if type_name(head) == 'LeViTClsHead' and head.get('deploy'):
+        raise Refusal(
+            'mmpretrain cannot build LeViTClsHead with deploy=True; give the '
+            'config that trains (not in deploy/)'
+        )
     if type_name(head) == 'DeiTClsHead':
         raise Refusal(
             'DeiTClsHead has a second classifier, for distillation, which '

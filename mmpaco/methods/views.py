@@ -35,11 +35,13 @@ class Views(NamedTuple):
     Args:
         settings (dict): What changes in the training dataset.
         decision (str): What they are.
+        comment (str): The same, in a line.
         bases (tuple[str, ...]): Files of ``configs/`` that they stand on.
     """
 
     settings: dict[str, Any]
     decision: str
+    comment: str
     bases: tuple[str, ...] = ()
 
 
@@ -72,6 +74,7 @@ def own_views(dataset: Mapping[str, Any]) -> Views:
         "Both views are by the config's own transforms "
         f'({", ".join(names) or "none, so that they are equal"}); --views '
         "papers takes the papers'.",
+        "Two views, each by the config's own transforms.",
     )
 
 
@@ -111,6 +114,7 @@ def papers_views(dataset: Mapping[str, Any]) -> Views:
             if kind == 'cifar'
             else 'RandAugment, and SimAugment.'
         ),
+        "The papers' two views.",
         tuple(files),
     )
 

@@ -153,7 +153,8 @@ def _written(
     base = cfg.to_dict()
     for file in plan.bases:
         base.update(Config.fromfile(shipped_configs() / file).to_dict())
-    title = f'{method.name} on {source.path.name}: {method.paper}.'
+    link = re.search(r'https://\S+', method.paper)
+    title = method.name + (f' ({link.group()})' if link else '')
     where = _bases([source.expression(target.parent), *_shipped(plan)])
     text = config_text(plan, base, where, title)
     _check(plan, base, source)

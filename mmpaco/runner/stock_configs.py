@@ -122,5 +122,7 @@ def config_file(name: str) -> ConfigFile:
 
 
 def installed(package: str, inside: str) -> str:
-    """Give Python, of two lines, for a path in an installed package."""
-    return f'__import__({package!r}).__path__[0]\n+ {inside!r}'
+    """Give Python, of short lines, for a path in an installed package."""
+    folder, _, name = inside.rpartition('/')
+    path = repr(inside) if len(inside) < 70 else f'{f"{folder}/"!r}\n{name!r}'
+    return f'__import__({package!r}).__path__[0]\n+ {path}'

@@ -1,0 +1,84 @@
+"""Values that a user gives, by short names and by dotted keys."""
+
+import pytest
+from mmengine.config import Config
+
+from mmpaco.methods import Facts, Method, Options, Plan, Refusal
+from mmpaco.methods.settings import complete, merged
+
+BASE = Config(
+    dict(
+        model=dict(head=dict(type='H', loss=dict(type='L')), depth=18),
+        data=dict(pipeline=[dict(type='A'), dict(type='B', scale=224)]),
+    )
+)
+METHOD = Method(
+    'm',
+    'mmpretrain',
+    '',
+    '',
+    lambda *_: Plan({}),
+    {'alpha': 'model.head.loss.alpha', 'smooth': 'model.head.loss.smooth'},
+)
+
+
+def result_of(plan, **given):
+    done = complete(BASE, plan, METHOD, Options(given=given))
+    return merged(BASE.to_dict(), done.settings), done
+
+
+def plan():
+    loss = dict(_delete_=True, type='P', alpha=0.05)
+    return Plan(dict(model=dict(head=dict(loss=loss))))
+
+
+def test_a_short_name_is_a_parameter_of_the_method():
+    cfg, _ = result_of(plan(), alpha=0.1, smooth=0.2)
+    assert cfg['model']['head']['loss'] == dict(
+        type='P', alpha=0.1, smooth=0.2
+    )
+
+
+def test_a_dotted_key_is_one_of_the_result():
+    given = {
+        'model.depth': 50,
+        'model.head.loss.alpha': 0.3,
+        'data.pipeline.1.scale': 32,
+    }
+    cfg, done = result_of(plan(), **given)
+    assert cfg['model']['depth'] == 50
+    assert cfg['model']['head']['loss']['alpha'] == 0.3
+    assert cfg['data']['pipeline'] == [
+        dict(type='A'),
+        dict(type='B', scale=32),
+    ]
+    # The plan itself stays as it was.
+    assert plan() == plan()
+
+
+@pytest.mark.parametrize(
+    'key, near',
+    [
+        ('alhpa', 'alpha'),
+        ('model.detph', 'model.depth'),
+        ('data.pipeline.7.scale', 'data.pipeline.1.scale'),
+        ('model.head.loss.beta', 'model.head.loss'),
+        ('model.depth.x', 'model.depth'),
+    ],
+)
+def test_a_key_that_nothing_has_is_refused(key, near):
+    with pytest.raises(Refusal, match=f'{key}.*mean {near}'):
+        result_of(plan(), **{key: 1})
+
+
+def test_a_value_is_for_each_stage_that_has_its_key():
+    both = plan()
+    both.second_stage = Plan(dict(model=dict(probe=True)))
+    _, done = result_of(both, alpha=0.1, **{'model.depth': 50})
+    assert done.second_stage.settings == dict(model=dict(probe=True, depth=50))
+    assert done.settings['model']['head']['loss']['alpha'] == 0.1
+    result_of(both, **{'model.probe': False})
+
+
+def test_facts_are_unknown_by_default():
+    assert Facts().class_counts is None
