@@ -73,7 +73,9 @@ def _missing_root(dataset: Any) -> Optional[str]:
 
 
 def _no_download(leaf: Any) -> None:
-    kind = DATASETS.get(leaf['type'])
+    # A name without a scope is one of the default scope.
+    with DATASETS.switch_scope_and_registry(None) as registry:
+        kind = registry.get(leaf['type'])
     if kind is not None and any(
         'download' in inspect.signature(x.__init__).parameters
         for x in kind.__mro__

@@ -100,7 +100,7 @@ def test_what_the_base_has_is_named():
     changes = dict(
         custom_hooks=[*hooks, dict(type='mmpaco.PaCoQueueHook')],
         train_dataloader=dict(
-            dataset=dict(pipeline=[dict(type='New', inner=steps)])
+            set=dict(pipeline=[dict(type='New', inner=steps)])
         ),
         val_evaluator=[dict(type='Shots', train_dataset=data['set'])],
         test_evaluator=[dict(type='Shots', train_dataset=data['set'])],
@@ -111,9 +111,10 @@ def test_what_the_base_has_is_named():
         "_base_ = 'base.py'",
         'custom_hooks = [*_base_.custom_hooks, '
         "dict(type='mmpaco.PaCoQueueHook')]",
-        'train_dataloader = dict(set=dict(pipeline=[',
-        "    dict(type='New', inner=_base_.train_dataloader.set.pipeline),",
-        ']))',
+        'train_dataloader = dict(set=dict(',
+        "    pipeline=[dict(type='New', inner=_base_.train_dataloader.set"
+        '.pipeline)],',
+        '))',
         'val_evaluator = test_evaluator = [',
         "    dict(type='Shots', train_dataset=_base_.train_dataloader.set),",
         ']',
