@@ -1,9 +1,8 @@
 import argparse
 
-from mmengine.config import DictAction
-
 from mmpaco.methods import methods
 from mmpaco.runner.method_configs import apply_method, write_configs
+from mmpaco.runner.tool_arguments import KeyValues
 from mmpaco.runner.tool_ending import run_tool
 
 
@@ -30,7 +29,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--set',
         nargs='+',
-        action=DictAction,
+        action=KeyValues,
         default={},
         metavar='KEY=VALUE',
         help='settings by a dotted key, or by a short name of the method '

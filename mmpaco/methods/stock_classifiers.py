@@ -160,6 +160,8 @@ def missing_pooling(cfg: Config) -> bool:
 
 
 def _check_model(model: Mapping[str, Any]) -> None:
+    if not model:
+        raise Refusal('the config has no model; give one to train with')
     name = type_name(model)
     head, loss = model.get('head'), None
     if isinstance(head, Mapping):

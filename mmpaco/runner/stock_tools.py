@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import torch.distributed as dist
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import CheckpointLoader
 
@@ -23,6 +23,7 @@ from mmpaco.compat import stock_tool
 from .checkpoint import load_checkpoint
 from .config_files import load_config
 from .processes import end_with_caller
+from .tool_arguments import KeyValues
 
 __all__ = ['run_stock_tool']
 
@@ -143,30 +144,12 @@ def _leave() -> None:
     os._exit(0)
 
 
-class _Options(DictAction):
-    """mmengine's, which unpacks what has no ``=``, and fails."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: Optional[str] = None,
-    ) -> None:
-        for value in values:
-            if '=' not in value:
-                raise argparse.ArgumentError(
-                    self, f'expected KEY=VALUE, but got {value!r}'
-                )
-        super().__call__(parser, namespace, values, option_string)
-
-
 def _read_options(argv: Sequence[str]) -> tuple[Optional[str], dict[str, Any]]:
     """Read the launcher and the overrides as the stock tools will."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument('--launcher')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=_Options, default={}
+        '--cfg-options', nargs='+', action=KeyValues, default={}
     )
     args = parser.parse_known_args(argv)[0]
     return args.launcher, args.cfg_options

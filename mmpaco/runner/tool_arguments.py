@@ -2,10 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import Any, Optional
 
 import torch
+from mmengine.config import DictAction
 
 __all__ = [
+    'KeyValues',
     'add_members',
     'add_trust',
     'known_device',
@@ -18,6 +21,25 @@ __all__ = [
 
 
 _PICTURES = ('.png', '.jpg', '.jpeg', '.pdf', '.svg')
+
+
+class KeyValues(DictAction):
+    """mmengine's ``DictAction``, which fails on what has no ``=``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: Optional[str] = None,
+    ) -> None:
+        """Add to a dict of values by their keys."""
+        for value in values:
+            if '=' not in value:
+                raise argparse.ArgumentError(
+                    self, f'expected KEY=VALUE, but got {value!r}'
+                )
+        super().__call__(parser, namespace, values, option_string)
 
 
 def add_members(parser: argparse.ArgumentParser) -> None:

@@ -67,4 +67,4 @@ def test_nothing_is_downloaded(kind, tmp_path, monkeypatch):
     found = facts(dict(type=kind, data_root=str(tmp_path), split='train'))
     assert found.class_counts is None
     assert 'cannot be read' in found.why_unknown
-    assert 'downloaded' not in found.why_unknown
+    assert 'it is downloaded' not in found.why_unknown

@@ -42,6 +42,18 @@ LEAST_1 = 'expected a whole number of at least 1'
 NO_PICTURE = 'expected a file of .png'
 LACKS = 'lacks 52 weights of the model'
 WRONG = {
+    'apply_method.py': [
+        ('gpaco', 'METHOD and CONFIG are needed'),
+        ('gpaco no.py', NO_CONFIG),
+        ('gpaco folder', NO_CONFIG),
+        ('gpaco text.pth', 'config must be a file of .py'),
+        ('gpaco broken.py', 'broken.py, or a config that it names'),
+        ('gpaco missing.py', 'no.py'),
+        ('gpaco bare.py', 'no model'),
+        ('gpaco seg.py --views mine', "invalid choice: 'mine'"),
+        ('supcon seg.py', 'a method for mmpretrain'),
+        ('gpaco tiny.py --set word', "KEY=VALUE, but got 'word'"),
+    ],
     'train.py': [
         ('no.py', NO_CONFIG),
         ('folder', NO_CONFIG),
