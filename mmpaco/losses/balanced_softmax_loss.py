@@ -71,6 +71,9 @@ class BalancedSoftmaxLoss(nn.Module):
             ``mmpaco.ClassPriorHook`` counts them before training.
         loss_name (str): Name of the loss in the log of mmseg. Defaults to
             'loss_balanced_softmax'.
+        ignore_index (int): The label that adds no loss, where the head does
+            not tell, as mmseg's ``DDRHead`` and ``PIDHead``. Defaults to
+            -100.
 
     Raises:
         ValueError: If the name does not begin with ``loss_``, without which
@@ -90,6 +93,7 @@ class BalancedSoftmaxLoss(nn.Module):
         loss_weight: float = 1.0,
         class_counts: Optional[CountsLike] = None,
         loss_name: str = 'loss_balanced_softmax',
+        ignore_index: int = -100,
     ) -> None:
         super().__init__()
         if not loss_name.startswith('loss_'):
@@ -100,6 +104,7 @@ class BalancedSoftmaxLoss(nn.Module):
         self.prior = ClassPrior(num_classes, class_counts)
         self.loss_weight = loss_weight
         self.loss_name = loss_name
+        self.ignore_index = ignore_index
 
     def forward(
         self,
@@ -107,7 +112,7 @@ class BalancedSoftmaxLoss(nn.Module):
         target: Tensor,
         weight: Optional[Tensor] = None,
         avg_factor: Optional[float] = None,
-        ignore_index: int = -100,
+        ignore_index: Optional[int] = None,
         reduction_override: Optional[str] = None,
     ) -> Tensor:
         """Compute the mean loss.
@@ -118,8 +123,8 @@ class BalancedSoftmaxLoss(nn.Module):
             weight (Tensor, optional): A factor for each label.
             avg_factor (float, optional): What the sum is divided by.
                 Defaults to the number of labels.
-            ignore_index (int): The label that adds no loss. mmseg's heads
-                pass their own. Defaults to -100.
+            ignore_index (int, optional): The label that adds no loss.
+                mmseg's heads pass their own. Defaults to that of the loss.
             reduction_override (str, optional): 'mean', 'sum', or 'none', as
                 a pixel sampler of mmseg asks for. Defaults to 'mean'.
 
@@ -140,6 +145,8 @@ class BalancedSoftmaxLoss(nn.Module):
                 f'without avg_factor, but got {reduction_override!r} and '
                 f'avg_factor={avg_factor}'
             )
+        if ignore_index is None:
+            ignore_index = self.ignore_index
         loss = balanced_softmax_loss(
             cls_score, target, self.prior(), ignore_index
         )

@@ -167,3 +167,18 @@ def test_no_labels_are_a_zero_with_a_graph():
     found = loss(scores, torch.zeros(0, dtype=torch.int64))
     assert found.item() == 0
     found.backward()
+
+
+def test_the_loss_may_know_what_is_ignored_where_the_head_does_not_tell():
+    logits, labels = torch.randn(4, 3), torch.tensor([0, 255, 2, 0])
+    loss = BalancedSoftmaxLoss(3, class_counts=[9, 3, 1], ignore_index=255)
+    told = BalancedSoftmaxLoss(3, class_counts=[9, 3, 1])
+    torch.testing.assert_close(
+        loss(logits, labels), told(logits, labels, ignore_index=255)
+    )
+    # What a head tells goes before.
+    labels[1] = 1
+    torch.testing.assert_close(
+        loss(logits, labels, ignore_index=1),
+        told(logits, labels, ignore_index=1),
+    )
