@@ -1,7 +1,7 @@
 """Mean IoU of the rarest classes."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from mmseg.evaluation import IoUMetric
@@ -20,13 +20,16 @@ class RareIoUMetric(IoUMetric):
     labels nor predicted has no IoU (NaN) and is left out of the mean.
 
     Args:
-        class_counts (Sequence[int]): Training pixels of each class, as
-            ``tools/analysis_tools/class_statistics.py`` counts them.
+        class_counts (Sequence[int], optional): Training pixels of each class,
+            as ``tools/analysis_tools/class_statistics.py`` counts them.
         num_rare (int): Number of classes that are rare. Defaults to 4.
+        rare_classes (Sequence[int], optional): The rare classes themselves,
+            in the place of counts and number.
         **kwargs: Passed to ``IoUMetric``.
 
     Raises:
-        ValueError: If ``num_rare`` is not from 1 to the number of classes.
+        ValueError: If ``num_rare`` is not from 1 to the number of classes,
+            or not exactly one of counts and rare classes is given.
 
     Example:
         >>> import torch
@@ -44,17 +47,30 @@ class RareIoUMetric(IoUMetric):
     """
 
     def __init__(
-        self, class_counts: Sequence[int], num_rare: int = 4, **kwargs: Any
+        self,
+        class_counts: Optional[Sequence[int]] = None,
+        num_rare: int = 4,
+        rare_classes: Optional[Sequence[int]] = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 1 <= num_rare <= len(class_counts):
+        if (class_counts is None) == (rare_classes is None):
+            raise ValueError(
+                'RareIoUMetric needs either class_counts or rare_classes'
+            )
+        if rare_classes is not None:
+            self.class_counts = None
+            self.rare_classes = _checked(rare_classes)
+            return
+        counts = as_class_counts(class_counts).tolist()
+        if not 1 <= num_rare <= len(counts):
             raise ValueError(
                 'num_rare must be from 1 to the number of classes, but got '
-                f'num_rare={num_rare} and class_counts of {len(class_counts)} '
+                f'num_rare={num_rare} and class_counts of {len(counts)} '
                 'classes'
             )
-        self.class_counts = as_class_counts(class_counts).tolist()
-        order = np.argsort(self.class_counts, kind='stable')
+        self.class_counts = counts
+        order = np.argsort(counts, kind='stable')
         self.rare_classes = sorted(order[:num_rare].tolist())
 
     def compute_metrics(self, results: list[Any]) -> dict[str, Any]:
@@ -71,7 +87,13 @@ class RareIoUMetric(IoUMetric):
             ValueError: If the dataset has another number of classes.
         """
         num_classes = len(self.dataset_meta['classes'])
-        if num_classes != len(self.class_counts):
+        if self.class_counts is None:
+            if self.rare_classes[-1] >= num_classes:
+                raise ValueError(
+                    f'rare_classes={self.rare_classes} must be below the '
+                    f'{num_classes} classes of the dataset'
+                )
+        elif num_classes != len(self.class_counts):
             raise ValueError(
                 f'class_counts has {len(self.class_counts)} classes, but the '
                 f'dataset has {num_classes}; count the pixels of this dataset '
@@ -85,6 +107,16 @@ class RareIoUMetric(IoUMetric):
         metrics['rare_mIoU'] = _mean(iou[self.rare_classes])
         metrics['IoU_classwise'] = iou.round(2).tolist()
         return metrics
+
+
+def _checked(classes: Sequence[int]) -> list[int]:
+    found = sorted(classes)
+    if not found or found[0] < 0 or len(set(found)) < len(found):
+        raise ValueError(
+            'rare_classes must be class indices, each once, but got '
+            f'{list(classes)}'
+        )
+    return found
 
 
 def _mean(values: np.ndarray) -> float:

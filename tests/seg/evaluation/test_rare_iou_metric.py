@@ -92,3 +92,24 @@ def test_what_is_no_count_is_refused(wrong):
                 num_rare=1,
             )
         )
+
+
+def test_rare_classes_may_be_named():
+    maps_ = maps(0, [0, 1, 2, 3, 4]), maps(1, [0, 1, 2, 3, 4, 255])
+    by_counts = evaluate(*maps_)
+    by_name = dict(rare_classes=[4, 1, 3], class_counts=None)
+    assert evaluate(*maps_, **by_name) == by_counts
+
+
+@pytest.mark.parametrize('wrong', ([], [1, 1], [-1, 2], [0, 5]))
+def test_rare_classes_that_are_none_are_refused(wrong):
+    with pytest.raises(ValueError, match='rare_classes'):
+        evaluate(
+            maps(0, [0]), maps(1, [0]), rare_classes=wrong, class_counts=None
+        )
+
+
+def test_either_counts_or_rare_classes_are_needed():
+    for both in (dict(class_counts=None), dict(rare_classes=[1])):
+        with pytest.raises(ValueError, match='either class_counts or rare'):
+            evaluate([], [], **both)
