@@ -9,6 +9,7 @@ from .base import Refusal
 
 __all__ = [
     'Pipeline',
+    'as_list',
     'leaf_datasets',
     'split_pipeline',
     'type_name',
@@ -36,6 +37,11 @@ def type_name(cfg: Any) -> str:
     """Give the name of a component without its scope, or '' if none."""
     name = cfg.get('type') if isinstance(cfg, Mapping) else None
     return str(getattr(name, '__name__', name) or '').split('.')[-1]
+
+
+def as_list(value: Any) -> list[Any]:
+    """Give a list of what a config may give alone, in a list or not at all."""
+    return [value] if isinstance(value, Mapping) else list(value or ())
 
 
 def leaf_datasets(dataset: Step) -> Iterator[Step]:
