@@ -41,11 +41,15 @@ class Facts:
             unknown.
         why_unknown (str): A sentence, without its end, that says why the
             counts are unknown. Defaults to ''.
+        source (str): Where the counts are from if not from all of the
+            training data, such as 'in 2000 of 20210 label maps'. Defaults to
+            ''.
     """
 
     class_counts: Optional[tuple[float, ...]] = None
     num_samples: Optional[int] = None
     why_unknown: str = ''
+    source: str = ''
 
 
 @dataclass(frozen=True)

@@ -197,8 +197,9 @@ def _strength(
     strength = class_strength(alpha, share, num_samples - 1, PIXELS)
     figures = (
         f'alpha x K is {strength.alpha_k:.3g} for the most frequent class, '
-        f'which has {100 * share:.1f} % of the training pixels, at '
-        f'{num_samples} pixels of an image'
+        f'which has {100 * share:.1f} % of the training pixels'
+        f'{facts.source and " " + facts.source}, at {num_samples} pixels of '
+        'an image'
     )
     if strength.is_sane or 'alpha' in options.given:
         whose = 'as given' if 'alpha' in options.given else "the papers'"
@@ -243,6 +244,7 @@ def _plan(
         if evaluators:
             told.append(
                 'rare_mIoU is scored beside mIoU: that of the classes with '
-                f'the fewest training pixels, {rare}.'
+                f'the fewest training pixels, {rare}'
+                + (f', as counted {facts.source}.' if facts.source else '.')
             )
     return Plan(settings, told)

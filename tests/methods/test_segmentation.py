@@ -246,6 +246,12 @@ def test_the_papers_alpha_stays_where_it_is_sane():
     assert 'gpaco' not in plan.settings['model']
 
 
+def test_it_is_told_of_how_many_label_maps_the_counts_are():
+    facts = Facts(class_counts=COUNTS, source='in 10 of 99 label maps')
+    plan, _ = put('gpaco', stock(FCN), facts)
+    assert sum('in 10 of 99 label maps' in x for x in plan.decisions) == 2
+
+
 def test_alpha_comes_from_the_counts_where_it_is_not():
     cfg = stock(FCN)
     cfg.model.decode_head.num_classes = 200
