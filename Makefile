@@ -30,7 +30,7 @@ CUDA_TESTS = $(sort $(shell find tests -name 'test_*_cuda.py'))
 step = $(or $(shell ls -L $(1)/bin/python 2>/dev/null),$(PYTHON)) \
 	requirements/environment.py --venv $(1)
 
-.PHONY: FORCE help quickstart quickstart-seg has-data
+.PHONY: FORCE help quickstart quickstart-seg has-data stock-configs
 .PHONY: test test-slow test-cuda test-upstream lint clean
 .DELETE_ON_ERROR:
 
@@ -51,6 +51,10 @@ quickstart-seg: has-data $(READY) ## Train segmentation on CamVid [DATA=folder S
 has-data:
 	@test -n '$(DATA)' || { echo >&2 'quickstart-seg needs DATA=, the' \
 		'folder of CamVid; docs/segmentation.md says how it must look.'; exit 2; }
+
+stock-configs: $(READY) ## Put GPaCo on every stock config, half an hour [STOCK_ARGS=]
+	$(PY) projects/stock_configs/stock_configs.py \
+		--report docs/stock_configs.md $(STOCK_ARGS)
 
 test: $(READY) $(STAMPS)/tests ## Run the tests [PYTEST_ARGS=]
 	$(PY) -m pytest $(PYTEST_ARGS)

@@ -31,8 +31,8 @@ def make(*arguments, **variables):
 def test_make_alone_lists_the_targets():
     result = make()
     assert result.returncode == 0
-    targets = 'quickstart quickstart-seg test test-slow test-cuda lint clean'
-    for target in targets.split():
+    targets = 'quickstart quickstart-seg stock-configs test test-slow test-cuda'
+    for target in (*targets.split(), 'lint', 'clean'):
         assert f'  {target} ' in result.stdout
 
 
@@ -41,6 +41,11 @@ def test_seeds_and_arguments_reach_the_quickstart():
     assert (
         'projects/quickstart/quickstart.py --seeds 5 --fast' in result.stdout
     )
+
+
+def test_arguments_reach_the_stock_configs():
+    result = make('-n', 'stock-configs', 'STOCK_ARGS=--sample 3')
+    assert '--report docs/stock_configs.md --sample 3' in result.stdout
 
 
 def test_segmentation_needs_data():

@@ -191,18 +191,19 @@ def _strength(
     if share is None or num_samples < 2:
         why = facts.why_unknown or 'the pixels per class are not known'
         return {}, [
-            f'alpha is {alpha:g}, as in the papers, since {why}; the first '
-            'batch of the training tells alpha x K.'
+            f'alpha is {alpha:g}, as in the papers, since {why}; run this '
+            'again where the data are, or see alpha x K in the log of the '
+            'first batch.'
         ]
     strength = class_strength(alpha, share, num_samples - 1, PIXELS)
     figures = (
-        f'alpha x K is {strength.alpha_k:.3g} for the most frequent class, '
-        f'which has {100 * share:.1f} % of the training pixels'
+        f'alpha x K is about {strength.alpha_k:.3g} for the most frequent '
+        f'class, which has {100 * share:.1f} % of the training pixels'
         f'{facts.source and " " + facts.source}, at {num_samples} pixels of '
         'an image'
     )
     if strength.is_sane or 'alpha' in options.given:
-        whose = 'as given' if 'alpha' in options.given else "the papers'"
+        whose = 'as given' if 'alpha' in options.given else 'as in the papers'
         told = f'alpha is {alpha:g}, {whose}: {figures}.'
         return {}, [told if strength.is_sane else f'{told} {strength.advice}']
     low, high = PIXELS.papers

@@ -242,7 +242,7 @@ def test_a_sigmoid_of_several_classes_becomes_a_softmax():
 def test_the_papers_alpha_stays_where_it_is_sane():
     plan, _ = put('gpaco', stock(FCN), Facts(class_counts=COUNTS))
     told = ' '.join(plan.decisions)
-    assert 'alpha is 0.01' in told and '36.9 %' in told and 'K is 30.2' in told
+    assert 'alpha is 0.01' in told and '36.9 %' in told and 'K is about 30.2' in told
     assert 'gpaco' not in plan.settings['model']
 
 
@@ -267,7 +267,8 @@ def test_alpha_comes_from_the_counts_where_it_is_not():
 
 def test_without_counts_it_is_said_why():
     plan, _ = put('gpaco', stock(FCN), Facts(why_unknown='no data in DIR'))
-    assert 'no data in DIR' in plan.decisions[-1]
+    told = plan.decisions[-1]
+    assert 'no data in DIR' in told and 'again where the data are' in told
 
 
 def test_rare_classes_are_scored_where_they_are_known():

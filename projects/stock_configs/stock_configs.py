@@ -1,0 +1,162 @@
+"""Put a method on every config that mmpretrain and mmseg ship.
+
+What comes of it is in ``docs/stock_configs.md``. A run that was ended goes on
+where it was; ``--fresh`` begins anew.
+"""
+
+import argparse
+import json
+import multiprocessing
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from stock_check import check, stock_configs, write
+from stock_record import Entry, Key, Record
+from stock_report import families, write_report
+
+from mmpaco.compat import installed_stack
+from mmpaco.methods import find_method, methods
+from mmpaco.runner.tool_arguments import whole_number
+from mmpaco.runner.tool_ending import run_tool
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORD = ROOT / 'work_dirs' / 'stock_configs' / 'record.jsonl'
+TOOLBOXES = ('mmpretrain', 'mmseg')
+STEP = Path(__file__).with_name('stock_step.py')
+# The side of the images, and the minutes that a process may take.
+SMALL, MINUTES = 128, 10
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--method', default='gpaco')
+    parser.add_argument(
+        '--toolbox', choices=TOOLBOXES, help='only its configs'
+    )
+    parser.add_argument(
+        '--sample',
+        type=whole_number,
+        metavar='N',
+        help='only so many configs, drawn at random, the same each time',
+    )
+    parser.add_argument('--jobs', type=whole_number, default=1)
+    parser.add_argument(
+        '--no-steps', action='store_true', help='train for no iteration'
+    )
+    parser.add_argument('--record', type=Path, default=RECORD)
+    parser.add_argument('--fresh', action='store_true')
+    parser.add_argument(
+        '--report', type=Path, metavar='FILE', help='write the tables to it'
+    )
+    return parser.parse_args()
+
+
+def chosen(args: argparse.Namespace) -> list[str]:
+    """Name the configs that are asked for."""
+    names: list[str] = []
+    for toolbox in [args.toolbox] if args.toolbox else TOOLBOXES:
+        if any(x.name == args.method for x in methods(toolbox)):
+            names += stock_configs(toolbox)
+    if not names:
+        # This says which methods there are.
+        find_method(args.method, args.toolbox or TOOLBOXES[0])
+    if args.sample is not None and args.sample < len(names):
+        names = sorted(random.Random(0).sample(names, args.sample))
+    return names
+
+
+def check_all(
+    method: str, names: list[str], jobs: int
+) -> Iterator[tuple[str, Entry]]:
+    """Check configs in several processes, of which any may die."""
+    left = list(names)
+    while left:
+        try:
+            with _pool(jobs) as pool:
+                tasks = {pool.submit(check, method, x): x for x in left}
+                for task in as_completed(tasks):
+                    entry = task.result()
+                    left.remove(tasks[task])
+                    yield tasks[task], entry
+        except BrokenProcessPool:
+            # Which one it was is only known of one at a time.
+            name = left.pop(0)
+            try:
+                with _pool(1) as pool:
+                    yield name, pool.submit(check, method, name).result()
+            except BrokenProcessPool:
+                told = 'its process died'
+                yield name, dict(status='failed', reason=told)
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn'))
+
+
+def step(method: str, config: str) -> Entry:
+    """Train for one iteration, on small images or on those of the config."""
+    entry: Entry = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(method, config, Path(folder))[0]
+        sizes = (SMALL, 512) if config.startswith('mmseg') else (256,)
+        for size in sizes:
+            command = [sys.executable, str(STEP), str(path), folder, str(size)]
+            try:
+                done = subprocess.run(
+                    command,
+                    capture_output=True,
+                    text=True,
+                    timeout=60 * MINUTES,
+                )
+            except subprocess.TimeoutExpired:
+                return dict(
+                    status='failed', reason=f'takes over {MINUTES} minutes'
+                )
+            if done.returncode == 0:
+                found = json.loads(done.stdout.splitlines()[-1])
+                return dict(status='trained', size=size, **found)
+            lines = done.stderr.strip().splitlines() or ['']
+            told = lines[-1][:300] or f'status {done.returncode}'
+            entry = dict(status='failed', reason=told)
+    return entry
+
+
+def main() -> None:
+    args = parse_args()
+    if args.fresh:
+        args.record.unlink(missing_ok=True)
+    record = Record(args.record)
+    stack = installed_stack().family
+
+    def key(kind: str, config: str) -> Key:
+        return Key(kind, stack, args.method, config)
+
+    names = chosen(args)
+    left = [x for x in names if key('check', x) not in record]
+    for i, (name, entry) in enumerate(check_all(args.method, left, args.jobs)):
+        record.add(key('check', name), entry)
+        told = entry.get('reason', '')
+        print(f'{i + 1}/{len(left)} {name}: {entry["status"]} {told}')
+    checks = [record.entries[key('check', x)] for x in names]
+    if not args.no_steps:
+        for name in families(checks):
+            if key('step', name) not in record:
+                entry = step(args.method, name)
+                record.add(key('step', name), entry)
+                print(f'step of {name}: {entry}', flush=True)
+    if args.report:
+        write_report(record, args.report)
+    failed = [x for x in checks if x['status'] == 'failed']
+    if failed:
+        names = ', '.join(x['config'] for x in failed)
+        raise RuntimeError(f'{len(failed)} configs failed: {names}')
+
+
+if __name__ == '__main__':
+    run_tool(main)

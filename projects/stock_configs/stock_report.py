@@ -1,0 +1,185 @@
+"""The tables of the record of stock configs."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from stock_record import Entry, Record
+
+BEGIN, END = '<!-- tables -->', '<!-- end of tables -->'
+STACKS = {'onedl': 'OneDL', 'openmmlab': 'OpenMMLab'}
+
+
+def families(checks: Iterable[Entry]) -> list[str]:
+    """Choose the smallest config of each backbone and of each head.
+
+    Args:
+        checks (Iterable[dict]): Entries of checks, of any status.
+
+    Returns:
+        list[str]: Their configs, sorted, each once.
+    """
+    smallest: dict[tuple[str, str, str], Entry] = {}
+    for entry in checks:
+        if entry['status'] != 'built':
+            continue
+        toolbox = entry['config'].partition('::')[0]
+        for kind in ('backbone', 'head'):
+            place = toolbox, kind, entry[kind]
+            best = smallest.get(place)
+            if best is None or entry['parameters'] < best['parameters']:
+                smallest[place] = entry
+    return sorted({entry['config'] for entry in smallest.values()})
+
+
+def write_report(record: Record, path: Path) -> None:
+    """Put the tables between the marks of a page.
+
+    Args:
+        record (Record): The record.
+        path (Path): The page.
+
+    Raises:
+        ValueError: If the page lacks the marks.
+    """
+    text = path.read_text()
+    if BEGIN not in text or END not in text:
+        raise ValueError(
+            f'{path} must hold {BEGIN} and {END}, between which the tables go'
+        )
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    tables = '\n\n'.join(
+        [
+            _counts(record),
+            *_refusals(record),
+            *_failures(record),
+            *_steps(record),
+        ]
+    )
+    path.write_text(f'{before}{BEGIN}\n\n{tables}\n\n{END}{after}')
+
+
+def _groups(
+    record: Record, kind: str
+) -> dict[tuple[str, str, str], list[Entry]]:
+    groups: dict[tuple[str, str, str], list[Entry]] = {}
+    for entry in record.of(kind=kind):
+        toolbox = entry['config'].partition('::')[0]
+        place = entry['stack'], toolbox, entry['method']
+        groups.setdefault(place, []).append(entry)
+    return groups
+
+
+def _counts(record: Record) -> str:
+    rows = []
+    for (stack, toolbox, method), entries in _groups(record, 'check').items():
+        status = Counter(x['status'] for x in entries)
+        lines = max((x.get('lines', 0) for x in entries), default=0)
+        rows.append(
+            [
+                STACKS.get(stack, stack),
+                toolbox,
+                method,
+                len(entries),
+                len(entries) - status['refused'],
+                status['refused'],
+                status['built'],
+                status['not built by itself'],
+                status['failed'],
+                lines,
+            ]
+        )
+    head = (
+        *('stack', 'toolbox', 'method', 'configs', 'applied', 'refused'),
+        *('built', 'stock does not build', 'failed', 'most lines'),
+    )
+    return _table(head, rows)
+
+
+def _refusals(record: Record) -> list[str]:
+    return [
+        f'### Refused: {method} on {toolbox}, {STACKS.get(stack, stack)}\n\n'
+        + _reasons(x for x in entries if x['status'] == 'refused')
+        for (stack, toolbox, method), entries in _groups(
+            record, 'check'
+        ).items()
+        if method == 'gpaco'
+    ]
+
+
+def _failures(record: Record) -> list[str]:
+    titles = {
+        'not built by itself': 'The stock config itself does not build',
+        'failed': 'Failed',
+    }
+    found = []
+    for status, title in titles.items():
+        for kind in ('check', 'step'):
+            entries = list(record.of(kind=kind, status=status))
+            if entries:
+                what = title if kind == 'check' else 'Not trained'
+                found.append(f'### {what}\n\n{_reasons(entries)}')
+    return found
+
+
+def _reasons(entries: Iterable[Entry]) -> str:
+    """Count reasons, of which those that differ in a name alone are one."""
+    places: dict[str, list[str]] = {}
+    names: dict[str, set[str]] = {}
+    for entry in entries:
+        config = entry['config'].partition('::')[2]
+        reason = entry['reason'].replace(config, 'it')
+        first, _, rest = reason.partition(' ')
+        if not first.islower() and first.isidentifier():
+            reason = f'… {rest}'
+            names.setdefault(reason, set()).add(first)
+        places.setdefault(reason, []).append(config)
+    ordered = sorted(places.items(), key=lambda x: (-len({*x[1]}), x[0]))
+    rows = []
+    for reason, configs in ordered:
+        found = ', '.join(sorted(names.get(reason, ()), key=str.lower))
+        told = reason.replace('…', found, 1) if found else reason
+        rows.append([len({*configs}), told, f'`{configs[0]}`'])
+    return _table(('configs', 'reason', 'such as'), rows)
+
+
+def _steps(record: Record) -> list[str]:
+    found = []
+    for (stack, toolbox, method), entries in _groups(record, 'step').items():
+        rows = []
+        for entry in entries:
+            if entry['status'] != 'trained':
+                continue
+            check = next(
+                record.of(
+                    kind='check',
+                    stack=stack,
+                    method=method,
+                    config=entry['config'],
+                )
+            )
+            rows.append(
+                [
+                    check['backbone'],
+                    check['head'],
+                    f'`{entry["config"].partition("::")[2]}`',
+                    f'{check["parameters"] / 1e6:.1f} M',
+                    f'{entry["losses"]["loss"]:.2f}',
+                    f'{entry["seconds"]:.0f} s',
+                ]
+            )
+        head = ('backbone', 'head', 'config', 'parameters', 'loss', 'time')
+        found.append(
+            f'### Trained: {method} on {toolbox}, '
+            f'{STACKS.get(stack, stack)}\n\n{_table(head, rows)}'
+        )
+    return found
+
+
+def _table(head: Iterable[str], rows: Iterable[list[object]]) -> str:
+    names = list(head)
+    lines = [names, ['---'] * len(names), *rows]
+    return '\n'.join(
+        '| ' + ' | '.join(str(x).replace('|', '\\|') for x in line) + ' |'
+        for line in lines
+    )
