@@ -1,6 +1,7 @@
 import argparse
 
 from mmpaco.methods import methods
+from mmpaco.runner.buildable import check_builds
 from mmpaco.runner.method_configs import apply_method, write_configs
 from mmpaco.runner.tool_arguments import KeyValues
 from mmpaco.runner.tool_ending import run_tool
@@ -66,6 +67,8 @@ def main() -> None:
     made = apply_method(
         args.method, args.config, args.out, views=args.views, given=args.set
     )
+    for config in made:
+        check_builds(config.config, config.base)
     write_configs(made, args.force)
     for config in made:
         print(f'# {config.path}\n{config.text}')

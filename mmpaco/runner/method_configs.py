@@ -36,11 +36,15 @@ class MethodConfig(NamedTuple):
         path (Path): Its file.
         text (str): What it says.
         decisions (tuple[str, ...]): What was decided, and why.
+        config (Config): What mmengine reads of it.
+        base (Config): What it stands on.
     """
 
     path: Path
     text: str
     decisions: tuple[str, ...]
+    config: Config
+    base: Config
 
 
 def parse_config(path: PathLike) -> Config:
@@ -157,8 +161,8 @@ def _written(
     title = method.name + (f' ({link.group()})' if link else '')
     where = _bases([source.expression(target.parent), *_shipped(plan)])
     text = config_text(plan, base, where, title)
-    _check(plan, base, source)
-    return MethodConfig(target, text, tuple(plan.decisions))
+    found = _read(plan, base, source)
+    return MethodConfig(target, text, tuple(plan.decisions), found, cfg)
 
 
 def _shipped(plan: Plan) -> list[str]:
@@ -187,8 +191,8 @@ def _indented(expression: str) -> str:
     return f'(\n    {inner}\n)'
 
 
-def _check(plan: Plan, base: dict[str, Any], source: ConfigFile) -> None:
-    """See that mmengine makes of the text what was meant.
+def _read(plan: Plan, base: dict[str, Any], source: ConfigFile) -> Config:
+    """Give what mmengine makes of the text, which is what was meant.
 
     Raises:
         RuntimeError: If it does not, which is a mistake of ours.
@@ -197,7 +201,8 @@ def _check(plan: Plan, base: dict[str, Any], source: ConfigFile) -> None:
         where = _bases([repr(str(source.path.resolve())), *_shipped(plan)])
         path = Path(folder) / 'config.py'
         path.write_text(config_text(plan, base, where), encoding='utf-8')
-        found = load_config(path, custom_imports=False).to_dict()
+        read = load_config(path, custom_imports=False)
+    found = read.to_dict()
     expected = merged(base, plan.settings)
     wrong = [
         key
@@ -209,3 +214,4 @@ def _check(plan: Plan, base: dict[str, Any], source: ConfigFile) -> None:
             f'the config of {source.path} would not say what was meant of '
             f'{", ".join(sorted(wrong))}; please report this'
         )
+    return read

@@ -8,10 +8,10 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from stock_build import build_training
 
 from mmpaco.methods import Facts, Refusal
 from mmpaco.methods.training_data import as_list, type_name
+from mmpaco.runner.buildable import check_builds
 from mmpaco.runner.method_configs import apply_method, write_configs
 from mmpaco.runner.stock_configs import config_file, stock_folder
 
@@ -48,46 +48,32 @@ def check(method: str, config: str) -> dict[str, Any]:
         config (str): Such as ``'mmseg::fcn/...'``.
 
     Returns:
-        dict: ``status``, which is 'built', 'refused', 'not built by itself'
-        where the stock config cannot be built either, or 'failed'; a
+        dict: ``status``, which is 'built', 'refused' or 'failed'; a
         ``reason`` where it is not built; ``lines`` of what was written,
         ``backbone``, ``head`` and ``parameters`` where it is.
     """
     _be_quiet()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            paths = write(method, config, Path(folder))
-        except Refusal as error:
-            folder_ = f'{stock_folder(config.partition("::")[0])}/'
-            return dict(
-                status='refused', reason=str(error).replace(folder_, '')
-            )
-        except Exception as error:
-            return dict(status='failed', reason=_told(error))
-        found: dict[str, Any] = dict(
-            lines=max(len(x.read_text().splitlines()) for x in paths)
-        )
-        try:
-            for path in paths:
-                cfg = Config.fromfile(path)
-                found.update(build_training(cfg))
-        except Exception as error:
-            own = _own_error(config)
-            return dict(
-                found,
-                status='not built by itself' if own else 'failed',
-                reason=own or _told(error),
-            )
-        return dict(found, **_parts(config), status='built')
-
-
-def _own_error(config: str) -> str:
-    """Say why a stock config cannot be built itself, or nothing."""
     try:
-        build_training(Config.fromfile(config_file(config).path))
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / 'config.py'
+            made = apply_method(method, config, out, facts=FACTS)
+            models = [check_builds(x.config, x.base) for x in made]
+            write_configs(made)
+            # As a stock tool reads it, where it is.
+            for one in made:
+                Config.fromfile(one.path)
+    except Refusal as error:
+        stock = f'{stock_folder(config.partition("::")[0])}/'
+        return dict(status='refused', reason=str(error).replace(stock, ''))
     except Exception as error:
-        return _told(error)
-    return ''
+        told = f'{type(error).__name__}: {error}'.splitlines()[0]
+        return dict(status='failed', reason=told[:300])
+    return dict(
+        _parts(config),
+        status='built',
+        lines=max(len(x.text.splitlines()) for x in made),
+        parameters=sum(p.numel() for p in models[-1].parameters()),
+    )
 
 
 def _parts(config: str) -> dict[str, str]:
@@ -99,11 +85,6 @@ def _parts(config: str) -> dict[str, str]:
         backbone=type_name(model.backbone),
         head=' + '.join(type_name(x) for x in heads),
     )
-
-
-def _told(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or ['']
-    return f'{type(error).__name__}: {lines[0]}'[:300]
 
 
 def _be_quiet() -> None:

@@ -84,14 +84,13 @@ def _counts(record: Record) -> str:
                 len(entries) - status['refused'],
                 status['refused'],
                 status['built'],
-                status['not built by itself'],
                 status['failed'],
                 lines,
             ]
         )
     head = (
         *('stack', 'toolbox', 'method', 'configs', 'applied', 'refused'),
-        *('built', 'stock does not build', 'failed', 'most lines'),
+        *('built', 'failed', 'most lines'),
     )
     return _table(head, rows)
 
@@ -108,17 +107,12 @@ def _refusals(record: Record) -> list[str]:
 
 
 def _failures(record: Record) -> list[str]:
-    titles = {
-        'not built by itself': 'The stock config itself does not build',
-        'failed': 'Failed',
-    }
+    titles = {'check': 'Failed', 'step': 'Not trained'}
     found = []
-    for status, title in titles.items():
-        for kind in ('check', 'step'):
-            entries = list(record.of(kind=kind, status=status))
-            if entries:
-                what = title if kind == 'check' else 'Not trained'
-                found.append(f'### {what}\n\n{_reasons(entries)}')
+    for kind, title in titles.items():
+        entries = list(record.of(kind=kind, status='failed'))
+        if entries:
+            found.append(f'### {title}\n\n{_reasons(entries)}')
     return found
 
 

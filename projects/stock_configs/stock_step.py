@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 
 from mmpaco.methods.needed_packages import parts
 from mmpaco.methods.training_data import leaf_datasets, type_name
+from mmpaco.runner.buildable import on_cpu
 
 NUM_IMAGES = 4
 SIZES = ('crop_size', 'img_scale', 'scale', 'size')
@@ -162,10 +163,7 @@ def small_config(cfg: Config, folder: Path, size: int) -> Config:
     )
     if 'collate_fn' in cfg.train_dataloader:
         loader['collate_fn'] = cfg.train_dataloader.collate_fn
-    wrapper = dict(cfg.optim_wrapper, type='OptimWrapper')
-    for key in ('dtype', 'loss_scale', 'use_fsdp'):
-        wrapper.pop(key, None)
-    wrapper['accumulative_counts'] = 1
+    wrapper = dict(on_cpu(cfg.optim_wrapper), accumulative_counts=1)
     cfg.merge_from_dict(
         dict(work_dir=str(folder / 'run'), resume=False, load_from=None)
     )

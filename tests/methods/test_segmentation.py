@@ -242,7 +242,11 @@ def test_a_sigmoid_of_several_classes_becomes_a_softmax():
 def test_the_papers_alpha_stays_where_it_is_sane():
     plan, _ = put('gpaco', stock(FCN), Facts(class_counts=COUNTS))
     told = ' '.join(plan.decisions)
-    assert 'alpha is 0.01' in told and '36.9 %' in told and 'K is about 30.2' in told
+    assert (
+        'alpha is 0.01' in told
+        and '36.9 %' in told
+        and 'K is about 30.2' in told
+    )
     assert 'gpaco' not in plan.settings['model']
 
 
