@@ -5,11 +5,8 @@ where it was; ``--fresh`` begins anew.
 """
 
 import argparse
-import json
 import multiprocessing
 import random
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,6 +16,7 @@ from pathlib import Path
 from stock_check import check, stock_configs, write
 from stock_record import Entry, Key, Record
 from stock_report import families, write_report
+from stock_step import train_apart
 
 from mmpaco.compat import installed_stack
 from mmpaco.methods import find_method, methods
@@ -28,9 +26,10 @@ from mmpaco.runner.tool_ending import run_tool
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / 'work_dirs' / 'stock_configs' / 'record.jsonl'
 TOOLBOXES = ('mmpretrain', 'mmseg')
-STEP = Path(__file__).with_name('stock_step.py')
-# The side of the images, and the minutes that a process may take.
-SMALL, MINUTES = 128, 10
+# Sides of the images of an iteration, the next if one is too small; those of
+# a classifier are cut as its config says. Minutes that it may take.
+SIZES = {'mmpretrain': (256,), 'mmseg': (128, 512)}
+MINUTES = 10
 
 
 def parse_args() -> argparse.Namespace:
@@ -102,28 +101,13 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 def step(method: str, config: str) -> Entry:
     """Train for one iteration, on small images or on those of the config."""
     entry: Entry = {}
-    with tempfile.TemporaryDirectory() as folder:
-        path = write(method, config, Path(folder))[0]
-        sizes = (SMALL, 512) if config.startswith('mmseg') else (256,)
-        for size in sizes:
-            command = [sys.executable, str(STEP), str(path), folder, str(size)]
-            try:
-                done = subprocess.run(
-                    command,
-                    capture_output=True,
-                    text=True,
-                    timeout=60 * MINUTES,
-                )
-            except subprocess.TimeoutExpired:
-                return dict(
-                    status='failed', reason=f'takes over {MINUTES} minutes'
-                )
-            if done.returncode == 0:
-                found = json.loads(done.stdout.splitlines()[-1])
-                return dict(status='trained', size=size, **found)
-            lines = done.stderr.strip().splitlines() or ['']
-            told = lines[-1][:300] or f'status {done.returncode}'
-            entry = dict(status='failed', reason=told)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = write(method, config, folder)[0]
+        for size in SIZES[config.partition('::')[0]]:
+            entry = train_apart(path, folder, size, MINUTES)
+            if entry['status'] == 'trained':
+                return dict(entry, size=size)
     return entry
 
 

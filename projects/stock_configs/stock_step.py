@@ -1,12 +1,10 @@
-"""One iteration of a training, of small images that are made for it.
+"""One iteration of a training, of small images that are made for it."""
 
-A process of its own for each config: ``stock_step.py CONFIG FOLDER SIZE``.
-It prints a line of JSON last.
-"""
-
-import json
-import sys
+import contextlib
+import io
+import multiprocessing
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +181,17 @@ def small_config(cfg: Config, folder: Path, size: int) -> Config:
     return cfg
 
 
-def main() -> None:
-    config, folder, size = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+def train(config: Path, folder: Path, size: int) -> dict[str, Any]:
+    """Train for one iteration.
+
+    Args:
+        config (Path): A config.
+        folder (Path): Where data and logs go.
+        size (int): As of :func:`small_config`.
+
+    Returns:
+        dict: ``losses``, those of the iteration, and ``seconds``.
+    """
     started = time.time()
     runner = Runner.from_cfg(
         small_config(Config.fromfile(config), folder, size)
@@ -193,9 +200,53 @@ def main() -> None:
     note = LossNote()
     runner.register_hook(note)
     runner.train()
-    seconds = round(time.time() - started, 1)
-    print(json.dumps(dict(losses=note.losses, seconds=seconds)))
+    return dict(losses=note.losses, seconds=round(time.time() - started, 1))
 
 
-if __name__ == '__main__':
-    main()
+def train_apart(
+    config: Path, folder: Path, size: int, minutes: float
+) -> dict[str, Any]:
+    """Train for one iteration in a process of its own.
+
+    Args:
+        config (Path): As of :func:`train`, as are the next two.
+        folder (Path): Where data and logs go.
+        size (int): Sides of the images.
+        minutes (float): How long it may take.
+
+    Returns:
+        dict: ``status``, 'trained' or 'failed', with a ``reason`` or with
+        what :func:`train` gave.
+    """
+    # The toolboxes are imported once, for all of them.
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(
+        ['stock_step', 'mmseg.models', 'mmpretrain.models']
+    )
+    results = context.SimpleQueue()
+    process = context.Process(
+        target=_train_into, args=(results, config, folder, size)
+    )
+    process.start()
+    process.join(60 * minutes)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        told = f'it takes more than {minutes:g} minutes'
+        return dict(status='failed', reason=told)
+    if results.empty():
+        told = f'its process ended with {process.exitcode}'
+        return dict(status='failed', reason=told)
+    found: dict[str, Any] = results.get()
+    return found
+
+
+def _train_into(results: Any, *args: Any) -> None:
+    warnings.simplefilter('ignore')
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            found = dict(status='trained', **train(*args))
+    except Exception as error:
+        told = f'{type(error).__name__}: {error}'.splitlines()[0]
+        found = dict(status='failed', reason=told[:300])
+    results.put(found)
