@@ -7,15 +7,17 @@ from typing import Any, Optional
 from mmengine.config import Config
 
 from .base import Facts, Options, Plan, method
-from .contrast import contrast_of, is_balanced
-from .stock_classifiers import (
-    Classifier,
-    check_linear,
-    classifier_of,
-    missing_pooling,
+from .classifier_settings import (
+    add_hooks,
+    add_shots,
+    prior_decision,
+    two_view_plan,
+    unmix,
+    unmix_decisions,
 )
+from .contrast import contrast_of, is_balanced
+from .stock_classifiers import Classifier, classifier_of
 from .training_data import type_name
-from .views import own_views, papers_views
 
 _SCOPE = 'mmpretrain'
 _HEAD = 'model.head'
@@ -55,14 +57,14 @@ def cross_entropy(cfg: Config, facts: Facts, options: Options) -> Plan:
             'cross-entropy and stays, with all else.'
         )
         if '_delete_' in head:
-            decisions += _unmix_decisions(classifier)
+            decisions += unmix_decisions(classifier)
     else:
         head['loss'] = dict(_delete_=True, type='CrossEntropyLoss')
         decisions.append(f'{loss} gives way to CrossEntropyLoss.')
     settings = dict(model=dict(head=head)) if head else {}
     if '_delete_' in head:
-        _unmix(settings, classifier)
-    _add_shots(settings, cfg, decisions)
+        unmix(settings, classifier)
+    add_shots(settings, cfg, decisions)
     return Plan(settings, decisions)
 
 
@@ -100,10 +102,10 @@ def balanced_softmax(cfg: Config, facts: Facts, options: Options) -> Plan:
             'The label smoothing of the config goes: Balanced Softmax has '
             'none.'
         )
-    decisions += _unmix_decisions(classifier)
-    _unmix(settings, classifier)
-    _add_hooks(settings, cfg, 'mmpaco.ClassPriorHook')
-    _add_shots(settings, cfg, decisions)
+    decisions += unmix_decisions(classifier)
+    unmix(settings, classifier)
+    add_hooks(settings, cfg, 'mmpaco.ClassPriorHook')
+    add_shots(settings, cfg, decisions)
     return Plan(settings, decisions)
 
 
@@ -165,11 +167,11 @@ def multi_task(cfg: Config, facts: Facts, options: Options) -> Plan:
         loss['balanced'] = False
     if classifier.label_smoothing:
         loss['label_smoothing'] = classifier.label_smoothing
-    plan = _contrast(cfg, facts, options, classifier, loss)
-    plan.decisions.append(_prior_decision(facts, 'The classification loss'))
+    plan = two_view_plan(cfg, facts, options, classifier, loss)
+    plan.decisions.append(prior_decision(facts, 'The classification loss'))
     hooks = [] if balanced else ['mmpaco.ClassPriorHook']
-    _add_hooks(plan.settings, cfg, *hooks, 'mmpaco.PaCoQueueHook')
-    _add_shots(plan.settings, cfg, plan.decisions)
+    add_hooks(plan.settings, cfg, *hooks, 'mmpaco.PaCoQueueHook')
+    add_shots(plan.settings, cfg, plan.decisions)
     return plan
 
 
@@ -185,10 +187,10 @@ def supcon(cfg: Config, facts: Facts, options: Options) -> Plan:
     """Train the network by SupCon, and a classifier in a second stage."""
     classifier = classifier_of(cfg)
     loss = dict(type='mmpaco.SupConLoss', temperature=0.2)
-    plan = _contrast(
+    plan = two_view_plan(
         cfg, facts, options, classifier, loss, dict(cal_acc=False)
     )
-    _add_hooks(plan.settings, cfg, 'mmpaco.PaCoQueueHook')
+    add_hooks(plan.settings, cfg, 'mmpaco.PaCoQueueHook')
     for part in ('val', 'test'):
         for kind in ('dataloader', 'evaluator', 'cfg'):
             if cfg.get(f'{part}_{kind}') is not None:
@@ -226,8 +228,8 @@ def _probe(cfg: Config, options: Options, classifier: Classifier) -> Plan:
         '(model.pretrained).',
     ]
     if '_delete_' in classifier.head_changes:
-        _unmix(settings, classifier)
-    _add_shots(settings, cfg, decisions)
+        unmix(settings, classifier)
+    add_shots(settings, cfg, decisions)
     return Plan(settings, decisions)
 
 
@@ -250,148 +252,15 @@ def _parametric(
     head = (
         dict(head or {}) if has_prior else dict(head or {}, class_prior=False)
     )
-    plan = _contrast(cfg, facts, options, classifier, loss, head, model)
+    plan = two_view_plan(cfg, facts, options, classifier, loss, head, model)
     plan.comments['model'] = contrast.comment
     plan.decisions += [
         contrast.alpha_decision,
         f'class_prior is {has_prior}, as given.'
         if 'class_prior' in options.given
-        else _prior_decision(facts, 'The loss'),
+        else prior_decision(facts, 'The loss'),
     ]
     hooks = ['mmpaco.ClassPriorHook'] if has_prior else []
-    _add_hooks(plan.settings, cfg, *hooks, 'mmpaco.PaCoQueueHook')
-    _add_shots(plan.settings, cfg, plan.decisions)
+    add_hooks(plan.settings, cfg, *hooks, 'mmpaco.PaCoQueueHook')
+    add_shots(plan.settings, cfg, plan.decisions)
     return plan
-
-
-def _contrast(
-    cfg: Config,
-    facts: Facts,
-    options: Options,
-    classifier: Classifier,
-    loss: dict[str, Any],
-    head: Optional[dict[str, Any]] = None,
-    model: Optional[dict[str, Any]] = None,
-) -> Plan:
-    """What all methods have that contrast two views."""
-    check_linear(classifier, cfg)
-    contrast = contrast_of(cfg, facts, options)
-    dataset = cfg.train_dataloader.dataset
-    views = (
-        own_views(dataset) if options.views == 'own' else papers_views(dataset)
-    )
-    model = dict(type='mmpaco.PaCoClassifier', **(model or {}))
-    decisions = [*classifier.notes, views.decision]
-    if missing_pooling(cfg):
-        model['neck'] = dict(_delete_=True, type='GlobalAveragePooling')
-        decisions.append(
-            'The backbone gives maps that nothing pools, so '
-            'GlobalAveragePooling comes after it.'
-        )
-    settings: dict[str, Any] = dict(model=model)
-    decisions += _unmix_decisions(classifier)
-    _unmix(settings, classifier, type='mmpaco.MultiViewDataPreprocessor')
-    model['head'] = {
-        **_head(classifier),
-        'queue_length': contrast.queue_length,
-        **(head or {}),
-        'loss': dict(_delete_=True, **loss),
-    }
-    settings['train_dataloader'] = dict(dataset=views.settings)
-    if classifier.label_smoothing and 'label_smoothing' in loss:
-        decisions.append(
-            f'The label smoothing of the config, {loss["label_smoothing"]}, '
-            'stays.'
-        )
-    decisions.append(contrast.queue_decision)
-    comments = dict(train_dataloader=views.comment)
-    return Plan(settings, decisions, comments, bases=views.bases)
-
-
-def _head(classifier: Classifier) -> dict[str, Any]:
-    """Put GPaCo's head in the place of a linear one, or around another."""
-    stock = {**classifier.head, **classifier.head_changes}
-    is_replaced = stock.pop('_delete_', False)
-    if type_name(stock) == 'LinearClsHead' and not stock.get('init_cfg'):
-        changes = dict(classifier.head_changes) if is_replaced else {}
-        return {**changes, 'type': 'mmpaco.GPaCoHead'}
-    return dict(_delete_=True, type='mmpaco.GPaCoStockHead', stock_head=stock)
-
-
-def _unmix(
-    settings: dict[str, Any], classifier: Classifier, **changes: Any
-) -> None:
-    """Take mixed and one-hot labels out of a config."""
-    *above, name = classifier.preprocessor
-    place = settings
-    if 'train_cfg' in classifier.mixing:
-        settings.setdefault('model', {})['train_cfg'] = None
-    for key, off in (('batch_augments', None), ('to_onehot', False)):
-        if key in classifier.mixing:
-            changes[key] = off
-    for key in above:
-        place = place.setdefault(key, {})
-    if changes:
-        place[name] = changes
-
-
-def _unmix_decisions(classifier: Classifier) -> list[str]:
-    if not classifier.mixing:
-        return []
-    return [
-        'Mixup, CutMix and one-hot labels go: the loss needs one class for '
-        'each image.'
-    ]
-
-
-def _prior_decision(facts: Facts, what: str) -> str:
-    balanced = is_balanced(facts)
-    if balanced is None:
-        return (
-            f'{what} is told the class counts, which mmpaco.ClassPriorHook '
-            'reads when training begins; that is for long-tailed data, and '
-            'balanced data need none.'
-        )
-    if balanced:
-        return (
-            f'{what} is told no class counts, since the classes have about '
-            'as many images each.'
-        )
-    return (
-        f'{what} is told the class counts, since the classes have '
-        f'{max(facts.class_counts or ()):g} to '
-        f'{min(facts.class_counts or ()):g} images.'
-    )
-
-
-def _add_hooks(settings: dict[str, Any], cfg: Config, *types: str) -> None:
-    """Add hooks to those of the base."""
-    there = list(cfg.get('custom_hooks') or [])
-    names = {str(hook.get('type')) for hook in there}
-    settings['custom_hooks'] = there + [
-        dict(type=name) for name in types if name not in names
-    ]
-
-
-def _add_shots(
-    settings: dict[str, Any], cfg: Config, decisions: list[str]
-) -> None:
-    """Measure many, medium and few shots beside what is measured."""
-    dataset = cfg.train_dataloader.dataset
-    added = False
-    for key in ('val_evaluator', 'test_evaluator'):
-        there = cfg.get(key)
-        if not there:
-            continue
-        metrics = list(there) if isinstance(there, (list, tuple)) else [there]
-        if any(type_name(x) == 'ShotAccuracy' for x in metrics):
-            continue
-        if any(type_name(x) == 'Evaluator' for x in metrics):
-            continue
-        shots = dict(type='mmpaco.ShotAccuracy', train_dataset=dataset)
-        settings[key] = [*metrics, shots]
-        added = True
-    if added:
-        decisions.append(
-            'mmpaco.ShotAccuracy stands beside the evaluator of the config.'
-        )

@@ -1,0 +1,176 @@
+"""Settings that several methods of classification have in common."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from mmengine.config import Config
+
+from .base import Facts, Options, Plan
+from .contrast import contrast_of, is_balanced
+from .stock_classifiers import Classifier, check_linear, missing_pooling
+from .training_data import type_name
+from .views import own_views, papers_views
+
+__all__ = [
+    'add_hooks',
+    'add_shots',
+    'prior_decision',
+    'two_view_plan',
+    'unmix',
+    'unmix_decisions',
+]
+
+
+def two_view_plan(
+    cfg: Config,
+    facts: Facts,
+    options: Options,
+    classifier: Classifier,
+    loss: dict[str, Any],
+    head: Optional[dict[str, Any]] = None,
+    model: Optional[dict[str, Any]] = None,
+) -> Plan:
+    """Plan what all methods have that contrast two views.
+
+    Args:
+        cfg (Config): The config.
+        facts (Facts): As of a method.
+        options (Options): As of a method.
+        classifier (Classifier): What the config trains.
+        loss (dict): The contrastive loss.
+        head (dict, optional): What else the head is told. Defaults to none.
+        model (dict, optional): What else the model is told. Defaults to
+            none.
+
+    Returns:
+        Plan: Model, preprocessor and views; hooks and evaluators are to be
+        added.
+
+    Raises:
+        Refusal: If the head has no linear classifier, or a pipeline cannot
+            be split.
+    """
+    check_linear(classifier, cfg)
+    contrast = contrast_of(cfg, facts, options)
+    dataset = cfg.train_dataloader.dataset
+    views = (
+        own_views(dataset) if options.views == 'own' else papers_views(dataset)
+    )
+    model = dict(type='mmpaco.PaCoClassifier', **(model or {}))
+    decisions = [*classifier.notes, views.decision]
+    if missing_pooling(cfg):
+        model['neck'] = dict(_delete_=True, type='GlobalAveragePooling')
+        decisions.append(
+            'The backbone gives maps that nothing pools, so '
+            'GlobalAveragePooling comes after it.'
+        )
+    settings: dict[str, Any] = dict(model=model)
+    decisions += unmix_decisions(classifier)
+    unmix(settings, classifier, type='mmpaco.MultiViewDataPreprocessor')
+    model['head'] = {
+        **_head(classifier),
+        'queue_length': contrast.queue_length,
+        **(head or {}),
+        'loss': dict(_delete_=True, **loss),
+    }
+    settings['train_dataloader'] = dict(dataset=views.settings)
+    if classifier.label_smoothing and 'label_smoothing' in loss:
+        decisions.append(
+            f'The label smoothing of the config, {loss["label_smoothing"]}, '
+            'stays.'
+        )
+    decisions.append(contrast.queue_decision)
+    comments = dict(train_dataloader=views.comment)
+    return Plan(settings, decisions, comments, bases=views.bases)
+
+
+def _head(classifier: Classifier) -> dict[str, Any]:
+    """Put GPaCo's head in the place of a linear one, or around another."""
+    stock = {**classifier.head, **classifier.head_changes}
+    is_replaced = stock.pop('_delete_', False)
+    if type_name(stock) == 'LinearClsHead' and not stock.get('init_cfg'):
+        changes = dict(classifier.head_changes) if is_replaced else {}
+        return {**changes, 'type': 'mmpaco.GPaCoHead'}
+    return dict(_delete_=True, type='mmpaco.GPaCoStockHead', stock_head=stock)
+
+
+def unmix(
+    settings: dict[str, Any], classifier: Classifier, **changes: Any
+) -> None:
+    """Take mixed and one-hot labels out of a config."""
+    *above, name = classifier.preprocessor
+    place = settings
+    if 'train_cfg' in classifier.mixing:
+        settings.setdefault('model', {})['train_cfg'] = None
+    for key, off in (('batch_augments', None), ('to_onehot', False)):
+        if key in classifier.mixing:
+            changes[key] = off
+    for key in above:
+        place = place.setdefault(key, {})
+    if changes:
+        place[name] = changes
+
+
+def unmix_decisions(classifier: Classifier) -> list[str]:
+    """Say what :func:`unmix` does, if anything."""
+    if not classifier.mixing:
+        return []
+    return [
+        'Mixup, CutMix and one-hot labels go: the loss needs one class for '
+        'each image.'
+    ]
+
+
+def prior_decision(facts: Facts, what: str) -> str:
+    """Say whether a loss is told the class counts, and why."""
+    balanced = is_balanced(facts)
+    if balanced is None:
+        return (
+            f'{what} is told the class counts, which mmpaco.ClassPriorHook '
+            'reads when training begins; that is for long-tailed data, and '
+            'balanced data need none.'
+        )
+    if balanced:
+        return (
+            f'{what} is told no class counts, since the classes have about '
+            'as many images each.'
+        )
+    return (
+        f'{what} is told the class counts, since the classes have '
+        f'{max(facts.class_counts or ()):g} to '
+        f'{min(facts.class_counts or ()):g} images.'
+    )
+
+
+def add_hooks(settings: dict[str, Any], cfg: Config, *types: str) -> None:
+    """Add hooks to those of the base."""
+    there = list(cfg.get('custom_hooks') or [])
+    names = {str(hook.get('type')) for hook in there}
+    settings['custom_hooks'] = there + [
+        dict(type=name) for name in types if name not in names
+    ]
+
+
+def add_shots(
+    settings: dict[str, Any], cfg: Config, decisions: list[str]
+) -> None:
+    """Measure many, medium and few shots beside what is measured."""
+    dataset = cfg.train_dataloader.dataset
+    added = False
+    for key in ('val_evaluator', 'test_evaluator'):
+        there = cfg.get(key)
+        if not there:
+            continue
+        metrics = list(there) if isinstance(there, (list, tuple)) else [there]
+        if any(type_name(x) == 'ShotAccuracy' for x in metrics):
+            continue
+        if any(type_name(x) == 'Evaluator' for x in metrics):
+            continue
+        shots = dict(type='mmpaco.ShotAccuracy', train_dataset=dataset)
+        settings[key] = [*metrics, shots]
+        added = True
+    if added:
+        decisions.append(
+            'mmpaco.ShotAccuracy stands beside the evaluator of the config.'
+        )
