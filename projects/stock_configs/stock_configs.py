@@ -5,18 +5,13 @@ where it was; ``--fresh`` begins anew.
 """
 
 import argparse
-import multiprocessing
 import random
-import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from stock_check import check, stock_configs, write
-from stock_record import Entry, Key, Record
-from stock_report import families, write_report
-from stock_step import train_apart
+from stock_check import stock_configs
+from stock_record import Key, Record
+from stock_report import check_page, families, write_report
+from stock_runs import check_all, step
 
 from mmpaco.compat import installed_stack
 from mmpaco.methods import find_method, methods
@@ -26,10 +21,6 @@ from mmpaco.runner.tool_ending import run_tool
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / 'work_dirs' / 'stock_configs' / 'record.jsonl'
 TOOLBOXES = ('mmpretrain', 'mmseg')
-# Sides of the images of an iteration, the next if one is too small; those of
-# a classifier are cut as its config says. Minutes that it may take.
-SIZES = {'mmpretrain': (256,), 'mmseg': (128, 512)}
-MINUTES = 10
 
 
 def parse_args() -> argparse.Namespace:
@@ -70,49 +61,11 @@ def chosen(args: argparse.Namespace) -> list[str]:
     return names
 
 
-def check_all(
-    method: str, names: list[str], jobs: int
-) -> Iterator[tuple[str, Entry]]:
-    """Check configs in several processes, of which any may die."""
-    left = list(names)
-    while left:
-        try:
-            with _pool(jobs) as pool:
-                tasks = {pool.submit(check, method, x): x for x in left}
-                for task in as_completed(tasks):
-                    entry = task.result()
-                    left.remove(tasks[task])
-                    yield tasks[task], entry
-        except BrokenProcessPool:
-            # Which one it was is only known of one at a time.
-            name = left.pop(0)
-            try:
-                with _pool(1) as pool:
-                    yield name, pool.submit(check, method, name).result()
-            except BrokenProcessPool:
-                told = 'its process died'
-                yield name, dict(status='failed', reason=told)
-
-
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn'))
-
-
-def step(method: str, config: str) -> Entry:
-    """Train for one iteration, on small images or on those of the config."""
-    entry: Entry = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        path = write(method, config, folder)[0]
-        for size in SIZES[config.partition('::')[0]]:
-            entry = train_apart(path, folder, size, MINUTES)
-            if entry['status'] == 'trained':
-                return dict(entry, size=size)
-    return entry
-
-
 def main() -> None:
     args = parse_args()
+    if args.report:
+        check_page(args.report)
+    names = chosen(args)
     if args.fresh:
         args.record.unlink(missing_ok=True)
     record = Record(args.record)
@@ -121,7 +74,6 @@ def main() -> None:
     def key(kind: str, config: str) -> Key:
         return Key(kind, stack, args.method, config)
 
-    names = chosen(args)
     left = [x for x in names if key('check', x) not in record]
     for i, (name, entry) in enumerate(check_all(args.method, left, args.jobs)):
         record.add(key('check', name), entry)
@@ -138,8 +90,8 @@ def main() -> None:
         write_report(record, args.report)
     failed = [x for x in checks if x['status'] == 'failed']
     if failed:
-        names = ', '.join(x['config'] for x in failed)
-        raise RuntimeError(f'{len(failed)} configs failed: {names}')
+        told = ', '.join(x['config'] for x in failed)
+        raise RuntimeError(f'{len(failed)} configs failed: {told}')
 
 
 if __name__ == '__main__':

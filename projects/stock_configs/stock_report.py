@@ -32,6 +32,23 @@ def families(checks: Iterable[Entry]) -> list[str]:
     return sorted({entry['config'] for entry in smallest.values()})
 
 
+def check_page(path: Path) -> str:
+    """Give the text of a page that tables can be put in.
+
+    Args:
+        path (Path): The page.
+
+    Raises:
+        ValueError: If it lacks the marks.
+    """
+    text = path.read_text()
+    if BEGIN not in text or END not in text:
+        raise ValueError(
+            f'{path} must hold {BEGIN} and {END}, between which the tables go'
+        )
+    return text
+
+
 def write_report(record: Record, path: Path) -> None:
     """Put the tables between the marks of a page.
 
@@ -40,13 +57,9 @@ def write_report(record: Record, path: Path) -> None:
         path (Path): The page.
 
     Raises:
-        ValueError: If the page lacks the marks.
+        ValueError: As by :func:`check_page`.
     """
-    text = path.read_text()
-    if BEGIN not in text or END not in text:
-        raise ValueError(
-            f'{path} must hold {BEGIN} and {END}, between which the tables go'
-        )
+    text = check_page(path)
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     tables = '\n\n'.join(
         [

@@ -9,9 +9,9 @@ from importlib.util import find_spec
 
 import pytest
 from stock_check import check, stock_configs
-from stock_configs import step
 from stock_record import Key, Record
 from stock_report import families, write_report
+from stock_runs import step
 from support.paths import DOCS, PROJECTS
 from support.processes import environment
 

@@ -218,6 +218,15 @@ WRONG = {
         ('no', 'no/images/train is not a folder'),
         ('folder --seeds 0', LEAST_1),
     ],
+    PROJECTS / 'stock_configs/stock_configs.py': [
+        ('--method nothing', "there is no method 'nothing'"),
+        ('--method supcon --toolbox mmseg', 'a method for mmpretrain'),
+        ('--toolbox mmdet', "invalid choice: 'mmdet'"),
+        ('--sample 0', LEAST_1),
+        ('--jobs 0', LEAST_1),
+        ('--report no.md', NO_FILE),
+        ('--report list.txt', 'must hold <!-- tables -->'),
+    ],
     PROJECTS / 'evidence/evidence.py': [
         ('--seeds 0', LEAST_1),
         ('--jobs x', LEAST_1),
