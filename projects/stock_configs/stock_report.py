@@ -8,6 +8,7 @@ from stock_record import Entry, Record
 
 BEGIN, END = '<!-- tables -->', '<!-- end of tables -->'
 STACKS = {'onedl': 'OneDL', 'openmmlab': 'OpenMMLab'}
+_LONGEST = 240
 
 
 def families(checks: Iterable[Entry]) -> list[str]:
@@ -109,13 +110,15 @@ def _counts(record: Record) -> str:
 
 
 def _refusals(record: Record) -> list[str]:
+    places = sorted({x[1:] for x in _groups(record, 'check')})
     return [
-        f'### Refused: {method} on {toolbox}, {STACKS.get(stack, stack)}\n\n'
-        + _reasons(x for x in entries if x['status'] == 'refused')
-        for (stack, toolbox, method), entries in _groups(
-            record, 'check'
-        ).items()
-        if method == 'gpaco'
+        f'### Refused: {method} on {toolbox}\n\n'
+        + _reasons(
+            x
+            for x in record.of(kind='check', method=method, status='refused')
+            if x['config'].startswith(f'{toolbox}::')
+        )
+        for toolbox, method in places
     ]
 
 
@@ -131,23 +134,35 @@ def _failures(record: Record) -> list[str]:
 
 def _reasons(entries: Iterable[Entry]) -> str:
     """Count reasons, of which those that differ in a name alone are one."""
-    places: dict[str, list[str]] = {}
+    places: dict[str, list[Entry]] = {}
     names: dict[str, set[str]] = {}
     for entry in entries:
         config = entry['config'].partition('::')[2]
-        reason = entry['reason'].replace(config, 'it')
+        reason = entry['reason'].replace(config, 'it')[:_LONGEST]
         first, _, rest = reason.partition(' ')
         if not first.islower() and first.isidentifier():
             reason = f'… {rest}'
             names.setdefault(reason, set()).add(first)
-        places.setdefault(reason, []).append(config)
-    ordered = sorted(places.items(), key=lambda x: (-len({*x[1]}), x[0]))
+        places.setdefault(reason, []).append(entry)
+    stacks = [x for x in STACKS if any(_of(y, x) for y in places.values())]
     rows = []
-    for reason, configs in ordered:
-        found = ', '.join(sorted(names.get(reason, ()), key=str.lower))
-        told = reason.replace('…', found, 1) if found else reason
-        rows.append([len({*configs}), told, f'`{configs[0]}`'])
-    return _table(('configs', 'reason', 'such as'), rows)
+    for reason, found in sorted(
+        places.items(), key=lambda x: (-len(x[1]), x[0])
+    ):
+        which = sorted(names.get(reason, ()), key=str.lower)
+        if len(which) == 1:
+            reason = reason.replace('…', which[0], 1)
+        elif which:
+            reason = f'{reason} (…: {", ".join(which)})'
+        config = found[0]['config'].partition('::')[2]
+        numbers = [_of(found, stack) for stack in stacks]
+        rows.append([*numbers, reason, f'`{config}`'])
+    head = (*(STACKS[x] for x in stacks), 'reason', 'such as')
+    return _table(head, rows)
+
+
+def _of(entries: list[Entry], stack: str) -> int:
+    return sum(x['stack'] == stack for x in entries)
 
 
 def _steps(record: Record) -> list[str]:
@@ -172,10 +187,9 @@ def _steps(record: Record) -> list[str]:
                     f'`{entry["config"].partition("::")[2]}`',
                     f'{check["parameters"] / 1e6:.1f} M',
                     f'{entry["losses"]["loss"]:.2f}',
-                    f'{entry["seconds"]:.0f} s',
                 ]
             )
-        head = ('backbone', 'head', 'config', 'parameters', 'loss', 'time')
+        head = ('backbone', 'head', 'config', 'parameters', 'loss')
         found.append(
             f'### Trained: {method} on {toolbox}, '
             f'{STACKS.get(stack, stack)}\n\n{_table(head, rows)}'
