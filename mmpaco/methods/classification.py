@@ -8,7 +8,6 @@ from mmengine.config import Config
 
 from .base import Facts, Options, Plan, method
 from .classifier_settings import (
-    add_hooks,
     add_shots,
     prior_decision,
     two_view_plan,
@@ -16,6 +15,7 @@ from .classifier_settings import (
     unmix_decisions,
 )
 from .contrast import contrast_of, is_balanced
+from .settings import add_hooks
 from .stock_classifiers import Classifier, classifier_of
 from .training_data import type_name
 

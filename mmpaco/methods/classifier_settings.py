@@ -13,7 +13,6 @@ from .training_data import type_name
 from .views import own_views, papers_views
 
 __all__ = [
-    'add_hooks',
     'add_shots',
     'prior_decision',
     'two_view_plan',
@@ -141,15 +140,6 @@ def prior_decision(facts: Facts, what: str) -> str:
         f'{max(facts.class_counts or ()):g} to '
         f'{min(facts.class_counts or ()):g} images.'
     )
-
-
-def add_hooks(settings: dict[str, Any], cfg: Config, *types: str) -> None:
-    """Add hooks to those of the base."""
-    there = list(cfg.get('custom_hooks') or [])
-    names = {str(hook.get('type')) for hook in there}
-    settings['custom_hooks'] = there + [
-        dict(type=name) for name in types if name not in names
-    ]
 
 
 def add_shots(

@@ -17,6 +17,7 @@ from .segmentation_losses import (
     loss_names,
 )
 from .segmentors import Segmentor, segmentor_of
+from .settings import add_hooks
 from .training_data import as_list, type_name
 
 _GPACO = (
@@ -73,12 +74,7 @@ def _balanced_softmax(cfg: Config, facts: Facts, options: Options) -> Plan:
         'mmpaco.ClassPriorHook counts the pixels per class before training.'
     )
     plan = _plan(cfg, facts, segmentor, model, told)
-    hooks = as_list(cfg.get('custom_hooks'))
-    if 'ClassPriorHook' not in map(type_name, hooks):
-        plan.settings['custom_hooks'] = [
-            *hooks,
-            dict(type='mmpaco.ClassPriorHook'),
-        ]
+    add_hooks(plan.settings, cfg, 'mmpaco.ClassPriorHook')
     return plan
 
 

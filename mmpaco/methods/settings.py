@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from .base import Method, Options, Plan, Refusal, nearest
 
-__all__ = ['complete', 'fitted', 'merged']
+__all__ = ['add_hooks', 'complete', 'fitted', 'merged']
 
 Settings = Mapping[str, Any]
 
@@ -37,6 +37,21 @@ def merged(base: Any, settings: Settings) -> dict[str, Any]:
                 else copy.deepcopy(value)
             )
     return result
+
+
+def add_hooks(settings: dict[str, Any], cfg: Config, *types: str) -> None:
+    """Add hooks to those of the base.
+
+    Args:
+        settings (dict): Settings for it, which are changed.
+        cfg (Config): The base.
+        *types (str): Types of hooks; those that it has are left out.
+    """
+    there = list(cfg.get('custom_hooks') or [])
+    names = {str(hook.get('type')) for hook in there}
+    settings['custom_hooks'] = there + [
+        dict(type=name) for name in types if name not in names
+    ]
 
 
 def fitted(base: Any, settings: Settings) -> dict[str, Any]:
