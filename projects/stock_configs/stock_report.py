@@ -190,9 +190,12 @@ def _steps(record: Record) -> list[str]:
                 ]
             )
         head = ('backbone', 'head', 'config', 'parameters', 'loss')
+        checks = record.of(kind='check', stack=stack, method=method)
+        wanted = [x for x in families(checks) if x.startswith(f'{toolbox}::')]
         found.append(
             f'### Trained: {method} on {toolbox}, '
-            f'{STACKS.get(stack, stack)}\n\n{_table(head, rows)}'
+            f'{STACKS.get(stack, stack)}\n\n{len(rows)} of {len(wanted)} '
+            f'configs, the smallest of each kind.\n\n{_table(head, rows)}'
         )
     return found
 
