@@ -16,7 +16,7 @@ from mmpaco.analysis.pictures import (
 )
 from mmpaco.files import PathLike
 
-from .report import by_method
+from .results import by_method
 from .runs import Run
 
 
@@ -75,7 +75,7 @@ def plot_curves(runs: Sequence[Run], key: str, path: PathLike) -> None:
             losses.append({})
             metrics.append({})
             iteration = 0
-            for scalars in run.scalars():
+            for scalars in run.training.scalars():
                 iteration = scalars.get('iter', iteration)
                 if 'loss' in scalars and 'iter' in scalars:
                     losses[-1][iteration] = scalars['loss']

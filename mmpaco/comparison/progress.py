@@ -12,11 +12,6 @@ if TYPE_CHECKING:
 _TAIL_LINES = 20
 
 
-def _tail(run: Run) -> str:
-    lines = run.log.read_text(errors='replace').splitlines()
-    return '\n'.join(lines[-_TAIL_LINES:])
-
-
 class Display:
     """Bars on a terminal, plain lines elsewhere.
 
@@ -59,22 +54,22 @@ class Display:
     def update(self, run: Run, testing: bool) -> None:
         """A run may have made progress."""
         task = self.tasks[run.dir]
-        last = run.last_scalars()
+        last = run.training.last_scalars()
         if testing:
             self.bars.update(task, state='testing')
-        elif last and run.total:
-            left = (run.total - last['iter']) * last.get('time', 0.0)
+        elif last and (total := run.training.total):
+            left = (total - last['iter']) * last.get('time', 0.0)
             state = (
-                f'{last["iter"]}/{run.total}  '
+                f'{last["iter"]}/{total}  '
                 f'loss {last.get("loss", float("nan")):.3f}'
             )
             self.bars.update(
                 task,
-                total=run.total,
+                total=total,
                 completed=last['iter'],
                 state=f'{state}  {left:.0f} s left',
             )
-            quarter = 4 * last['iter'] // run.total
+            quarter = 4 * last['iter'] // total
             if quarter > self.quarters.get(run.dir, 0):
                 self.quarters[run.dir] = quarter
                 if not self.console.is_terminal:
@@ -91,5 +86,6 @@ class Display:
             self.line(f'[{count}] {run}: trained in {seconds:.0f} s')
         else:
             self.line(
-                f'[{count}] {run}: FAILED, end of {run.log}:\n{_tail(run)}'
+                f'[{count}] {run}: FAILED, end of {run.log}:\n'
+                + '\n'.join(run.tail(_TAIL_LINES))
             )

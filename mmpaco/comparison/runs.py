@@ -1,14 +1,12 @@
 """One run of a comparison, and all that its files tell about it."""
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Optional
 
@@ -22,23 +20,12 @@ from mmpaco.engine.whole_checkpoint import (
 )
 from mmpaco.files import PathLike, write_text
 
-_STACK = (
-    'torch',
-    'numpy',
-    'mmengine',
-    'onedl-mmengine',
-    'mmcv',
-    'onedl-mmcv',
-    'mmpretrain',
-    'onedl-mmpretrain',
-    'mmsegmentation',
-    'onedl-mmsegmentation',
-    'mmpaco',
-)
-# mmengine's log line, 'Epoch(train)  [3][ 10/120]' or
-# 'Iter(train) [ 10/4000]': the only place that names the epoch's length.
-_LOG_LINE = re.compile(
-    r'(Epoch|Iter)\(train\)\s+(?:\[\s*\d+\])?\[\s*\d+/(\d+)\]'
+from .training_log import TrainingLog
+from .versions import installed_versions
+
+# The end of a traceback, of one of several processes perhaps.
+_ERROR = re.compile(
+    r'(?:^|(?<=: ))((?:\w+\.)*\w*(?:Error|Exception))(?:: .*|$)'
 )
 
 
@@ -71,15 +58,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    lines = []
-    for line in path.read_text(errors='replace').splitlines():
-        # One may be cut, by a kill or because it is being written.
-        with contextlib.suppress(ValueError):
-            lines.append(json.loads(line))
-    return lines
-
-
 def clock(records: Iterable[Mapping[str, Any]]) -> str:
     """Choose what tells the cost of runs.
 
@@ -104,6 +82,7 @@ class Run:
         dir: Directory of this run alone. ``run.json`` and ``metrics.json``
             in it tell that the run is complete.
         env: Environment variables of the tools.
+        training: What mmengine logged of its training.
     """
 
     label: str
@@ -119,7 +98,11 @@ class Run:
         self.cfg = load_config(self.config, self.env)
         text = json.dumps(self.cfg.to_dict(), sort_keys=True, default=str)
         self.config_sha256 = hashlib.sha256(text.encode()).hexdigest()
-        self._total = 0
+        self.training = TrainingLog(
+            self.dir,
+            self.log,
+            int((self.cfg.get('train_cfg') or {}).get('max_epochs') or 1),
+        )
 
     @property
     def log(self) -> Path:
@@ -143,6 +126,11 @@ class Run:
         return 'seconds' in self.record
 
     @property
+    def failure(self) -> Optional[str]:
+        """What went wrong the last time; None if nothing did."""
+        return self.record.get('failed')
+
+    @property
     def finished(self) -> bool:
         """Whether training and test of this very config are complete."""
         return (
@@ -164,71 +152,6 @@ class Run:
         names = Names(noted_checkpoint(self.dir))
         return newest_whole([self.dir], names)[0]
 
-    @property
-    def total(self) -> int:
-        """Iterations of the whole training; 0 while still unknown."""
-        if not self._total and self.log.exists():
-            line = _LOG_LINE.search(self.log.read_text(errors='replace'))
-            if line:
-                epochs = (
-                    self.cfg.train_cfg['max_epochs']
-                    if line[1] == 'Epoch'
-                    else 1
-                )
-                self._total = int(line[2]) * int(epochs)
-        return self._total
-
-    def scalars(self) -> Iterator[dict[str, Any]]:
-        """Yield what mmengine logged, as ``scalars.json`` has it.
-
-        Of a training that was interrupted and resumed, the iterations done
-        twice appear once, as they were done the second time.
-        """
-        history: list[dict[str, Any]] = []
-        for path in sorted(self.dir.glob('*/vis_data/scalars.json')):
-            lines = _read_lines(path)
-            first = next((x['iter'] for x in lines if 'iter' in x), None)
-            if first is not None:
-                done = [
-                    i
-                    for i, x in enumerate(history)
-                    if x.get('iter', 0) >= first
-                ]
-                history = history[: done[0]] if done else history
-            history += lines
-        yield from history
-
-    def last_scalars(self) -> Optional[dict[str, Any]]:
-        """What mmengine logged last of the training, if anything yet."""
-        paths = sorted(self.dir.glob('*/vis_data/scalars.json'))
-        lines = _read_lines(paths[-1]) if paths else []
-        return next((x for x in reversed(lines) if 'iter' in x), None)
-
-    def training_seconds(self) -> float:
-        """Seconds spent in training iterations.
-
-        The sum of mmengine's ``time`` per iteration: data loading, forward,
-        backward and optimizer step. Imports, dataset building, validation
-        and checkpoints between epochs are left out, for they cost every
-        method the same and would draw the ratio of two short trainings
-        towards one; iterations lost by an interruption are left out too.
-        mmengine logs a mean over the last iterations, so the sum weighs
-        each record with the iterations since the record before.
-        """
-        spent, last = 0.0, 0
-        for scalars in self.scalars():
-            if 'iter' in scalars and 'time' in scalars:
-                spent += scalars['time'] * (scalars['iter'] - last)
-                last = scalars['iter']
-        if not last:
-            raise RuntimeError(
-                f'{self}: no training iteration was logged below {self.dir}, '
-                'expected "iter" and "time" in */vis_data/scalars.json. Keep '
-                'the logger and timer hooks of mmengine, and set '
-                'default_hooks.logger.interval below the length of an epoch.'
-            )
-        return spent * max(self.total, last) / last
-
     def prepare(self) -> None:
         """Make the directory fit for this config, emptied if it changed.
 
@@ -236,6 +159,7 @@ class Run:
             RuntimeError: If the directory holds files of something else.
         """
         record = self.record
+        record.pop('failed', None)
         if not record and self.dir.exists() and any(self.dir.iterdir()):
             raise RuntimeError(
                 f'{self.dir} holds files but no run.json, so it was not made '
@@ -246,16 +170,43 @@ class Run:
             shutil.rmtree(self.dir)
             record = {}
         self.dir.mkdir(parents=True, exist_ok=True)
-        if not record:
-            self._write(
-                {
-                    'label': self.label,
-                    'seed': self.seed,
-                    'config_sha256': self.config_sha256,
-                }
-            )
+        facts = {
+            'label': self.label,
+            'seed': self.seed,
+            'config_sha256': self.config_sha256,
+        }
+        self._write({**facts, **record})
 
-    def close_training(self, cpu_share: Optional[float]) -> None:
+    def close_failed(self, why: Optional[str] = None) -> None:
+        """Note in ``run.json`` that the run failed.
+
+        Args:
+            why: What went wrong. Defaults to the error that the output of
+                the tools ends with.
+        """
+        self._write({**self.record, 'failed': why or self._last_error()})
+
+    def _last_error(self) -> str:
+        # After an error the launcher of several processes has its own say.
+        lines = self.tail(200)
+        for line in reversed(lines):
+            found = _ERROR.search(line)
+            if found and not found[1].endswith('ChildFailedError'):
+                return found[0]
+        return lines[-1].strip() if lines else 'it printed nothing'
+
+    def tail(self, count: int) -> list[str]:
+        """Give the last lines of the output of the tools.
+
+        Args:
+            count: How many, at most. Empty lines do not count.
+        """
+        text = self.log.read_text(errors='replace')
+        return [x for x in text.splitlines() if x.strip()][-count:]
+
+    def close_training(
+        self, cpu_share: Optional[float], memory: Optional[float] = None
+    ) -> None:
         """Note in ``run.json`` that the training is complete.
 
         Args:
@@ -264,28 +215,27 @@ class Run:
                 programs share the machine, and would otherwise decide which
                 method looks slow. None where a processor does not do the
                 work.
+            memory: Peak memory of the process in MB, if it is known. On a
+                GPU what mmengine logs of that is noted in its place.
         """
         if self.checkpoint is None:
             raise RuntimeError(
                 f'{self}: the training ended but wrote no checkpoint to '
                 f'{self.dir}. Keep default_hooks.checkpoint in the config.'
             )
-        versions = {}
-        for name in _STACK:
-            try:
-                versions[name] = metadata.version(name)
-            except metadata.PackageNotFoundError:
-                continue
-        seconds = self.training_seconds()
+        seconds = self.training.seconds()
         spent = {'seconds': seconds}
+        memory = self.training.memory() or memory
+        if memory is not None:
+            spent['memory'] = memory
         if cpu_share is not None:
             spent['cpu_seconds'] = seconds * cpu_share
         self._write(
             {
                 **self.record,
                 **spent,
-                'iterations': self.total,
-                'versions': versions,
+                'iterations': self.training.total,
+                'versions': installed_versions(),
             }
         )
 

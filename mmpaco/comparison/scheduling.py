@@ -8,10 +8,8 @@ reports is what a user gets by calling the tools by hand.
 """
 
 import contextlib
-import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,15 +18,32 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Optional, Union
 
-from mmengine.device import get_device
-
 from mmpaco.files import PathLike
-from mmpaco.runner.processes import caller_environment
 
 from .progress import Display
+from .run_process import RunProcess
 from .runs import Run
 
 _POLL_SECONDS = 0.5
+
+
+class RunsFailed(RuntimeError):  # noqa: N818
+    """Some runs of a comparison failed, and the others are finished.
+
+    Args:
+        failed: The runs that failed; each knows its
+            :attr:`~mmpaco.comparison.runs.Run.failure`.
+        total: How many runs there were.
+    """
+
+    def __init__(self, failed: Sequence[Run], total: int) -> None:
+        self.failed = list(failed)
+        logs = '\n'.join(f'  {run}: {run.log}' for run in failed)
+        super().__init__(
+            f'{len(failed)} of {total} runs failed; what went wrong is '
+            f'at the end of their logs:\n{logs}\nMend it and call again: '
+            'finished runs are not repeated.'
+        )
 
 
 def plan_runs(
@@ -79,26 +94,6 @@ def plan_runs(
     return runs
 
 
-def _poll(
-    process: 'subprocess.Popen[bytes]',
-) -> tuple[Optional[int], Optional[float]]:
-    """Look whether a process has ended.
-
-    Returns:
-        Its status, None while it runs; and its processor seconds, None where
-        they are not known or a processor does not do the work.
-    """
-    if not hasattr(os, 'wait4'):  # on Windows
-        return process.poll(), None
-    if process.returncode is None:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if get_device() == 'cpu':
-                return process.returncode, usage.ru_utime + usage.ru_stime
-    return process.returncode, None
-
-
 class _Follower:
     """What is done with a run that has ended; it takes the run's slot."""
 
@@ -115,92 +110,6 @@ class _Follower:
     def stop(self) -> None:
         """Let it come to its end, which nothing else waits for."""
         self.future.cancel()
-
-
-class _Process:
-    """A run in progress: one process, of its training or of its test."""
-
-    def __init__(self, run: Run, tools_dir: Path, threads: int) -> None:
-        self.run = run
-        self.tools_dir = tools_dir
-        self.env = {
-            **os.environ,
-            **run.env,
-            **caller_environment(),
-            'OMP_NUM_THREADS': str(threads),
-            'PYTHONUNBUFFERED': '1',
-        }
-        run.prepare()
-        self._start()
-
-    def _start(self) -> None:
-        run = self.run
-        checkpoint = run.checkpoint
-        self.testing = run.trained and checkpoint is not None
-        args: list[PathLike]
-        if run.trained and checkpoint is not None:
-            args = [
-                self.tools_dir / 'test.py',
-                run.config,
-                checkpoint,
-                '--work-dir',
-                run.dir / 'test',
-            ]
-        else:
-            args = [
-                self.tools_dir / 'train.py',
-                run.config,
-                '--work-dir',
-                run.dir,
-            ]
-            args += ['--resume'] if checkpoint is not None else []
-        self.began = time.monotonic()
-        with open(run.log, 'a', encoding='utf-8') as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *args],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self.env,
-            )
-
-    def poll(self) -> Optional[bool]:
-        """Go on as far as possible.
-
-        Returns:
-            None while running, then whether it went well.
-        """
-        code, cpu_seconds = _poll(self.process)
-        if code is None:
-            return None
-        if code != 0:
-            return False
-        try:
-            if self.testing:
-                self.run.close_test()
-                return True
-            share = None
-            if cpu_seconds is not None:
-                share = cpu_seconds / (time.monotonic() - self.began)
-            self.run.close_training(share)
-            if not self.run.has_test:
-                return True
-        except RuntimeError as error:
-            with open(self.run.log, 'a', encoding='utf-8') as log:
-                log.write(f'{error}\n')
-            return False
-        self._start()
-        return None
-
-    def stop(self) -> None:
-        """End the process, by force if it does not end itself."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
 
 
 @contextlib.contextmanager
@@ -243,7 +152,7 @@ def run_all(
 
     Raises:
         ValueError: If ``jobs`` or ``threads`` is below one.
-        RuntimeError: After all runs have ended, if some failed.
+        RunsFailed: After all runs have ended, if some failed.
         Exception: Whatever ``then`` raised.
     """
     from rich.console import Console
@@ -261,7 +170,7 @@ def run_all(
             f'{len(runs) - len(waiting)} of {len(runs)} runs are '
             'finished already'
         )
-    active: list[Union[_Process, _Follower]] = []
+    active: list[Union[RunProcess, _Follower]] = []
     failed: list[Run] = []
     try:
         with contextlib.ExitStack() as stack:
@@ -270,12 +179,14 @@ def run_all(
             stack.enter_context(display.bars)
             while waiting or active:
                 while waiting and len(active) < jobs:
-                    begun = _Process(waiting.pop(0), Path(tools_dir), threads)
+                    begun = RunProcess(
+                        waiting.pop(0), Path(tools_dir), threads
+                    )
                     active.append(begun)
                     display.begin(begun.run)
                 for job in list(active):
                     good = job.poll()
-                    if isinstance(job, _Process):
+                    if isinstance(job, RunProcess):
                         display.update(job.run, job.testing)
                     if good is None:
                         continue
@@ -291,9 +202,4 @@ def run_all(
         for job in active:
             job.stop()
     if failed:
-        logs = '\n'.join(f'  {run}: {run.log}' for run in failed)
-        raise RuntimeError(
-            f'{len(failed)} of {len(runs)} runs failed; what went wrong is '
-            f'at the end of their logs:\n{logs}\nMend it and call again: '
-            'finished runs are not repeated.'
-        )
+        raise RunsFailed(failed, len(runs))

@@ -57,7 +57,7 @@ def publish_results(
     """Write the results, print their table and what files there are.
 
     Args:
-        results: From :func:`~mmpaco.comparison.report.summarise`.
+        results: From :func:`~mmpaco.comparison.results.summarise`.
         columns: Metric key of every column, by the column's heading.
         title: What the numbers are, with their unit.
         work_dir: Directory of the comparison.

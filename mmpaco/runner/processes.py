@@ -1,5 +1,6 @@
 """Processes that end with the one that started them, however it ends."""
 
+import contextlib
 import multiprocessing
 import os
 import threading
@@ -7,13 +8,19 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, Callable, Optional, TypeVar
 
 import cv2
 
 from .tool_ending import note_refusal
 
-__all__ = ['caller_environment', 'end_with_caller', 'map_in_processes']
+__all__ = [
+    'caller_environment',
+    'end_with_caller',
+    'map_in_processes',
+    'peak_memory',
+]
 
 _Job = TypeVar('_Job')
 _Result = TypeVar('_Result')
@@ -117,6 +124,42 @@ def end_with_caller() -> None:
         caller = str(os.getppid())
     if caller is not None and os.name == 'posix':
         _when_over(lambda: _wait_for(int(caller)))
+
+
+def peak_memory(pid: int) -> Optional[float]:
+    """Give the memory that a process has needed at most, so far.
+
+    Of it and the processes that it has started, and that are still there, it
+    is that of the largest. What ``os.wait4`` tells of a process that has
+    ended may be that of its parent.
+
+    Args:
+        pid (int): Its id.
+
+    Returns:
+        float: MB, as mmengine counts them for a GPU (2 ** 20 bytes); None if
+        there is no such process, or the system is not Linux.
+    """
+    peaks = [_own_peak(pid), *map(peak_memory, _children(pid))]
+    return max((x for x in peaks if x is not None), default=None)
+
+
+def _own_peak(pid: int) -> Optional[float]:
+    with contextlib.suppress(OSError):
+        for line in Path(f'/proc/{pid}/status').read_text().splitlines():
+            if line.startswith('VmHWM:'):
+                return int(line.split()[1]) / 1024
+    return None
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [
+            int(child)
+            for task in Path(f'/proc/{pid}/task').iterdir()
+            for child in (task / 'children').read_text().split()
+        ]
+    return []
 
 
 def _wait_for(parent: int) -> None:

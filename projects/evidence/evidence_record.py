@@ -106,7 +106,7 @@ def _validations(run: Run) -> dict[str, float]:
     """Balanced accuracy in %, by epoch."""
     return {
         str(scalars['step']): round(scalars[_VALIDATED], 3)
-        for scalars in run.scalars()
+        for scalars in run.training.scalars()
         if _VALIDATED in scalars
     }
 

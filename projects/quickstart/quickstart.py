@@ -9,7 +9,7 @@ from pathlib import Path
 from mmengine.registry import init_default_scope
 
 from mmpaco.comparison.pictures import plot_classes, plot_curves
-from mmpaco.comparison.report import summarise
+from mmpaco.comparison.results import summarise
 from mmpaco.comparison.scheduling import plan_runs, run_all
 from mmpaco.comparison.tool import comparison_parser, publish_results
 from mmpaco.converters.mnist5k import write_mnist5k

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mmpaco.comparison.pictures import plot_classes
-from mmpaco.comparison.report import summarise
+from mmpaco.comparison.results import summarise
 from mmpaco.comparison.scheduling import plan_runs, run_all
 from mmpaco.comparison.tool import comparison_parser, publish_results
 from mmpaco.converters.camvid import convert_camvid

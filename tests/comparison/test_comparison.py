@@ -22,12 +22,8 @@ from mmpaco.comparison.pictures import (
     plot_classes,
     plot_curves,
 )
-from mmpaco.comparison.report import (
-    markdown,
-    summarise,
-    table,
-    write_report,
-)
+from mmpaco.comparison.report import markdown, table, write_report
+from mmpaco.comparison.results import summarise
 from mmpaco.comparison.scheduling import plan_runs, run_all
 
 ITERATIONS = 14
@@ -138,18 +134,21 @@ def test_results_hold_every_run(runs, results, tmp_path):
             assert len(run['metrics'][RECALL]) == 10
             assert 'torch' in run['versions']
             assert 0 < run['seconds'] < 60
+            # Importing the stack alone takes more than 100 MB.
+            assert 100 < run['memory'] < 100_000
         values = [run['metrics'][ACCURACY] for run in method['runs']]
         assert method['mean'][ACCURACY] == pytest.approx(np.mean(values))
         assert method['std'][ACCURACY] == pytest.approx(np.std(values, ddof=1))
     first, second = stored['methods'].values()
     assert first['time_ratio'] == 1
     assert second['time_ratio'] == second['seconds'] / first['seconds']
+    assert second['memory_ratio'] == second['memory'] / first['memory']
 
 
 def test_seed_reaches_the_training(runs):
     seeds = [run.cfg.randomness.seed for run in runs]
     assert seeds == [run.seed for run in runs] == [0, 0, 1, 1]
-    losses = {next(run.scalars())['loss'] for run in runs}
+    losses = {next(run.training.scalars())['loss'] for run in runs}
     assert len(losses) == 4
 
 
@@ -168,12 +167,13 @@ def test_tables_hold_the_numbers_in_80_columns(results):
 
     method = results['methods']['Smooth']
     cell = f'{method["mean"][ACCURACY]:.1f}±{method["std"][ACCURACY]:.1f}'
-    wide = {**results, 'methods': {'Balanced Softmax': method}}
+    methods = {**results['methods'], 'Balanced Softmax': method}
+    wide = {**results, 'methods': methods}
     out = StringIO()
     Console(file=out, width=80).print(table(wide, COLUMNS, 'Accuracy, %'))
     lines = out.getvalue().splitlines()
     row = next(line for line in lines if 'Softmax' in line)
-    assert row.split()[:-3] == ['Balanced', 'Softmax', *[cell] * 4]
+    assert row.split()[:-4] == ['Balanced', 'Softmax', *[cell] * 4]
     text = markdown(results, COLUMNS, 'Accuracy, %')
     assert f'| Smooth | {" | ".join([cell] * 4)} |' in text
 
@@ -260,7 +260,23 @@ def test_failed_run_is_shown_and_others_finished(second):
     assert f'FAILED, end of {second.broken.log}' in second.shown
     assert 'NoSuchNet is not in the' in second.shown
     assert not second.broken.trained
+    assert second.broken.failure.startswith('NoSuchNet is not in the')
     assert second.long.finished and second.smooth.finished
+
+
+def test_table_says_what_failed(second):
+    results = summarise(
+        [second.smooth, second.broken],
+        'Smooth',
+        {},
+        {'Odd': 'it cannot be put on this config'},
+    )
+    assert results['methods']['Broken']['runs'] == []
+    text = markdown(results, {'all': ACCURACY}, '')
+    assert '| Broken (FAILED) | – | – | – | – |' in text
+    assert '| Odd (FAILED) | – | – | – | – |' in text
+    assert '\n\nBroken failed: seed 0: NoSuchNet is not in the' in text
+    assert '\n\nOdd failed: it cannot be put on this config\n' in text
 
 
 def test_moved_run_stays_finished(second, runs):
@@ -274,7 +290,7 @@ def test_changed_run_is_repeated_and_interrupted_one_resumed(second):
     parts = sorted(second.long.dir.glob('*/vis_data/scalars.json'))
     assert len(parts) == 2
     assert json.loads(parts[1].read_text().splitlines()[0])['iter'] > 7
-    steps = [x['iter'] for x in second.long.scalars() if 'iter' in x]
+    steps = [x['iter'] for x in second.long.training.scalars() if 'iter' in x]
     assert steps == sorted(set(steps))
     assert steps[0] == 2 and steps[-1] == 90 * 7 - 1
     assert second.long.record['iterations'] == 90 * 7

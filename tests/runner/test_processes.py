@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -17,7 +18,7 @@ from support.processes import (
     wait_until,
 )
 
-from mmpaco.runner.processes import map_in_processes
+from mmpaco.runner.processes import map_in_processes, peak_memory
 
 pytestmark = pytest.mark.skipif(os.name != 'posix', reason='signals of POSIX')
 
@@ -58,7 +59,7 @@ def test_there_is_at_least_one_process():
 
 IDLE = """
 import time
-from mmpaco.runner.processes import map_in_processes
+from mmpaco.runner.processes import map_in_processes, peak_memory
 
 def wait(seconds):
     time.sleep(seconds)
@@ -151,3 +152,26 @@ def test_ranks_end_with_a_killed_launcher(tiny_config, number):
         os.kill(launcher.pid, number)
         launcher.wait(60)
         assert wait_until(lambda: not living(folder), 30)
+
+
+@pytest.mark.skipif(
+    not os.path.exists('/proc/self/status'), reason='known on Linux alone'
+)
+def test_peak_memory_is_that_of_the_largest_process():
+    """It counts what was freed, and what a process started by it needs."""
+    inner = (
+        'a = bytearray(120 << 20)\ndel a\nprint("done", flush=True)\ninput()'
+    )
+    outer = (
+        'import subprocess, sys\n'
+        f'subprocess.run([sys.executable, "-c", {inner!r}])'
+    )
+    with subprocess.Popen(
+        [sys.executable, '-c', outer],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        process.stdout.readline()
+        assert 120 < peak_memory(process.pid) < 200
+        process.communicate(b'\n')
+    assert peak_memory(process.pid) is None
