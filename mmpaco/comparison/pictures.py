@@ -62,6 +62,8 @@ def _mean_curve(curves: Sequence[Mapping[int, float]]) -> tuple[Any, Any]:
 def plot_curves(runs: Sequence[Run], key: str, path: PathLike) -> None:
     """Draw training loss and a validation metric against iterations.
 
+    Without any validation that side stays empty.
+
     Args:
         runs: Finished runs.
         key: Metric of the validation, in percent.
@@ -91,6 +93,8 @@ def plot_curves(runs: Sequence[Run], key: str, path: PathLike) -> None:
         }
         x, y = _mean_curve(losses)
         left.plot(x, smooth(y.mean(axis=0)), **style)
+        if not all(metrics):
+            continue
         x, y = _mean_curve(metrics)
         right.plot(
             x,

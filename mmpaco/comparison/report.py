@@ -1,7 +1,7 @@
 """Tables of a comparison, for a terminal and for a page."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -81,7 +81,10 @@ def _note(results: Mapping[str, Any]) -> str:
 
 
 def table(
-    results: Mapping[str, Any], columns: Mapping[str, str], title: str
+    results: Mapping[str, Any],
+    columns: Mapping[str, str],
+    title: str,
+    costs: bool = True,
 ) -> 'Table':
     """Make a table for a terminal of 80 columns.
 
@@ -89,6 +92,8 @@ def table(
         results: From :func:`~mmpaco.comparison.results.summarise`.
         columns: Metric key of every column, by the column's heading.
         title: What the numbers are, with their unit.
+        costs: Whether to add time and memory, and what is to be said of
+            them and of what failed. Defaults to True.
 
     Returns:
         A table to be printed by rich.
@@ -98,7 +103,7 @@ def table(
 
     out = Table(
         title=title,
-        caption=_note(results),
+        caption=_note(results) if costs else None,
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 0, 0, 1),
@@ -106,10 +111,11 @@ def table(
         caption_justify='left',
     )
     out.add_column('method')
-    for heading in (*columns, *_COSTS):
+    shown = [*columns, *(_COSTS if costs else ())]
+    for heading in shown:
         out.add_column(heading, justify='right', no_wrap=True)
     for row in _rows(results, columns):
-        out.add_row(*row)
+        out.add_row(*row[: len(shown) + 1])
     return out
 
 
@@ -130,6 +136,7 @@ def write_report(
     columns: Mapping[str, str],
     title: str,
     work_dir: PathLike,
+    sentences: Sequence[str] = (),
 ) -> None:
     """Write ``results.json`` and ``results.md``.
 
@@ -138,7 +145,13 @@ def write_report(
         columns: As for :func:`table`.
         title: As for :func:`table`.
         work_dir: Directory of the comparison.
+        sentences: What is said of it below the table. Defaults to none.
     """
     out = Path(work_dir)
+    said = ''.join(
+        f'\n{line}' if line.startswith('- ') else f'\n\n{line}'
+        for line in sentences
+    )
     write_text(out / 'results.json', json.dumps(results, indent=2))
-    write_text(out / 'results.md', markdown(results, columns, title))
+    page = markdown(results, columns, title)
+    write_text(out / 'results.md', page + (said and f'{said[1:]}\n'))

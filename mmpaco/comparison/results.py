@@ -69,7 +69,7 @@ def summarise(
 
 def _method(group: Sequence[Run], unit: str) -> dict[str, Any]:
     finished = [run for run in group if run.finished]
-    records = [run.record for run in finished]
+    records = [_cost(run) for run in finished]
     metrics = [run.metrics for run in finished]
     scalars = {
         key: [float(m[key]) for m in metrics]
@@ -90,6 +90,18 @@ def _method(group: Sequence[Run], unit: str) -> dict[str, Any]:
         'seconds': _mean([float(x[unit]) for x in records]),
         'memory': max(memory) if memory else None,
     }
+
+
+def _cost(run: Run) -> dict[str, Any]:
+    """The record of a run, with what its first stage cost."""
+    record = run.record
+    for first in run.stages[:-1]:
+        before = first.record
+        for key in {'seconds', 'cpu_seconds'} & set(record) & set(before):
+            record[key] += before[key]
+        if 'memory' in record:
+            record['memory'] = max(record['memory'], before.get('memory', 0))
+    return record
 
 
 def _mean(values: Sequence[float]) -> Optional[float]:

@@ -1,10 +1,14 @@
 """The process of a run: of its training, then of its test."""
 
+import contextlib
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -23,14 +27,25 @@ class RunProcess:
         run: The run, which is not finished.
         tools_dir: Directory of ``train.py`` and ``test.py``.
         threads: ``OMP_NUM_THREADS`` of the process.
+        gpus: Processes of the training, and as many GPUs where there are
+            some, by ``dist_train.sh``; 0 is one process without a launcher.
+        devices: ``CUDA_VISIBLE_DEVICES``; as they are by default.
 
     Raises:
         RuntimeError: If the directory of the run holds something else.
     """
 
-    def __init__(self, run: Run, tools_dir: Path, threads: int = 1) -> None:
+    def __init__(
+        self,
+        run: Run,
+        tools_dir: Path,
+        threads: int = 1,
+        gpus: int = 0,
+        devices: Optional[str] = None,
+    ) -> None:
         self.run = run
         self.tools_dir = tools_dir
+        self.gpus = gpus
         self.env = {
             **os.environ,
             **run.env,
@@ -38,6 +53,10 @@ class RunProcess:
             'OMP_NUM_THREADS': str(threads),
             'PYTHONUNBUFFERED': '1',
         }
+        if devices is not None:
+            self.env['CUDA_VISIBLE_DEVICES'] = devices
+        if run.after is not None:
+            self.env['STAGE1'] = f'{run.after.dir}/'
         run.prepare()
         self._start()
 
@@ -46,32 +65,38 @@ class RunProcess:
         checkpoint = run.checkpoint
         self.testing = run.trained and checkpoint is not None
         args: list[PathLike]
-        if run.trained and checkpoint is not None:
-            args = [
-                self.tools_dir / 'test.py',
-                run.config,
-                checkpoint,
-                '--work-dir',
-                run.dir / 'test',
-            ]
+        if self.testing:
+            args = [checkpoint or '', '--work-dir', run.dir / 'test']
         else:
-            args = [
-                self.tools_dir / 'train.py',
-                run.config,
-                '--work-dir',
-                run.dir,
-            ]
+            args = ['--work-dir', run.dir]
             args += ['--resume'] if checkpoint is not None else []
+        command = self._command('test' if self.testing else 'train', args)
         self.began = time.monotonic()
         self.memory: Optional[float] = None
         with open(run.log, 'a', encoding='utf-8') as log:
             self.process = subprocess.Popen(
-                [sys.executable, *args],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self.env,
             )
+
+    def _command(self, tool: str, args: Sequence[PathLike]) -> list[PathLike]:
+        if not self.gpus:
+            script = self.tools_dir / f'{tool}.py'
+            return [sys.executable, script, self.run.config, *args]
+        # Those of another run meet at another one.
+        self.env |= {'PYTHON': sys.executable, 'PORT': _free_port()}
+        before = 1 if tool == 'test' else 0
+        return [
+            'bash',
+            self.tools_dir / f'dist_{tool}.sh',
+            self.run.config,
+            *args[:before],
+            str(self.gpus),
+            *args[before:],
+        ]
 
     def poll(self) -> Optional[bool]:
         """Go on as far as possible.
@@ -114,6 +139,18 @@ class RunProcess:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+def _free_port() -> str:
+    """Give a port that nobody listens on.
+
+    It is below those that systems give to outgoing connections.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(('127.0.0.1', port))
+            return str(port)
 
 
 def _cause(code: int) -> Optional[str]:

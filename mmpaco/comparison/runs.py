@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -10,16 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from mmengine.config import Config
-from mmengine.logging import MMLogger
-
 from mmpaco.engine.whole_checkpoint import (
     Names,
     newest_whole,
     noted_checkpoint,
 )
-from mmpaco.files import PathLike, write_text
+from mmpaco.files import write_text
 
+from .config_reading import load_config
 from .training_log import TrainingLog
 from .versions import installed_versions
 
@@ -27,30 +24,6 @@ from .versions import installed_versions
 _ERROR = re.compile(
     r'(?:^|(?<=: ))((?:\w+\.)*\w*(?:Error|Exception))(?:: .*|$)'
 )
-
-
-def load_config(path: PathLike, env: Mapping[str, str]) -> Config:
-    """Read a config as a process with these environment variables would.
-
-    Args:
-        path: Config file.
-        env: Values for the ``{{'$NAME:default'}}`` fields of the config.
-
-    Returns:
-        The merged config.
-    """
-    before = dict(os.environ)
-    # mmengine reports every variable of every base file.
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    os.environ.update(env)
-    logger.setLevel('WARNING')
-    try:
-        return Config.fromfile(path, import_custom_modules=False)
-    finally:
-        logger.setLevel(level)
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -82,6 +55,7 @@ class Run:
         dir: Directory of this run alone. ``run.json`` and ``metrics.json``
             in it tell that the run is complete.
         env: Environment variables of the tools.
+        after: Its first stage, whose directory the tools find in ``STAGE1``.
         training: What mmengine logged of its training.
     """
 
@@ -90,6 +64,7 @@ class Run:
     seed: int
     dir: Path
     env: dict[str, str]
+    after: Optional['Run'] = None
 
     def __str__(self) -> str:
         return f'{self.label}, seed {self.seed}'
@@ -103,6 +78,11 @@ class Run:
             self.log,
             int((self.cfg.get('train_cfg') or {}).get('max_epochs') or 1),
         )
+
+    @property
+    def stages(self) -> list['Run']:
+        """The runs that it takes, this one last."""
+        return [*(self.after.stages if self.after else []), self]
 
     @property
     def log(self) -> Path:
@@ -184,7 +164,7 @@ class Run:
             why: What went wrong. Defaults to the error that the output of
                 the tools ends with.
         """
-        self._write({**self.record, 'failed': why or self._last_error()})
+        self.note(failed=why or self._last_error())
 
     def _last_error(self) -> str:
         # After an error the launcher of several processes has its own say.
@@ -230,13 +210,10 @@ class Run:
             spent['memory'] = memory
         if cpu_share is not None:
             spent['cpu_seconds'] = seconds * cpu_share
-        self._write(
-            {
-                **self.record,
-                **spent,
-                'iterations': self.training.total,
-                'versions': installed_versions(),
-            }
+        self.note(
+            **spent,
+            iterations=self.training.total,
+            versions=installed_versions(),
         )
 
     def close_test(self) -> None:
@@ -258,6 +235,10 @@ class Run:
         for key in ('time', 'data_time'):
             metrics.pop(key, None)
         write_text(self.dir / 'metrics.json', json.dumps(metrics, indent=2))
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to ``run.json``."""
+        self._write({**self.record, **facts})
 
     def _write(self, record: Mapping[str, Any]) -> None:
         write_text(self.dir / 'run.json', json.dumps(record, indent=2))

@@ -14,15 +14,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
 
 from mmpaco.files import PathLike
 
 from .progress import Display
 from .run_process import RunProcess
 from .runs import Run
+from .schedule import Follower, Schedule, device_slots, visible_devices
 
 _POLL_SECONDS = 0.5
 
@@ -94,24 +95,6 @@ def plan_runs(
     return runs
 
 
-class _Follower:
-    """What is done with a run that has ended; it takes the run's slot."""
-
-    def __init__(self, future: 'Future[None]') -> None:
-        self.future = future
-
-    def poll(self) -> Optional[bool]:
-        """Tell whether it is done, or raise what it raised."""
-        if not self.future.done():
-            return None
-        self.future.result()
-        return True
-
-    def stop(self) -> None:
-        """Let it come to its end, which nothing else waits for."""
-        self.future.cancel()
-
-
 @contextlib.contextmanager
 def _exit_on_sigterm() -> Iterator[None]:
     """Let SIGTERM unwind the stack, so that no process is left behind."""
@@ -133,6 +116,7 @@ def run_all(
     jobs: int = 2,
     threads: int = 1,
     then: Optional[Callable[[Run], None]] = None,
+    gpus: int = 0,
 ) -> None:
     """Train and test what is not finished yet.
 
@@ -143,12 +127,14 @@ def run_all(
     interrupt or a SIGTERM ends all processes, and none outlives this one.
 
     Args:
-        runs: From :func:`plan_runs`.
+        runs: From :func:`plan_runs`; a first stage must be one of them.
         tools_dir: Directory of ``train.py`` and ``test.py``.
-        jobs: Runs at a time.
+        jobs: Runs at a time. Each gets GPUs of its own, if there are enough.
         threads: ``OMP_NUM_THREADS`` of each.
         then: Called with each run that was not finished before and ended
             well, one at a time, in a thread beside the other runs.
+        gpus: Processes of each, and as many GPUs where there are some, by
+            ``dist_train.sh``; 0 is one process without a launcher.
 
     Raises:
         ValueError: If ``jobs`` or ``threads`` is below one.
@@ -163,43 +149,34 @@ def run_all(
             f'threads={threads}'
         )
     waiting = [run for run in runs if not run.finished]
-    console = Console(soft_wrap=True)
-    display = Display(console, len(waiting))
+    display = Display(Console(soft_wrap=True), len(waiting))
     if len(waiting) < len(runs):
         display.line(
             f'{len(runs) - len(waiting)} of {len(runs)} runs are '
             'finished already'
         )
-    active: list[Union[RunProcess, _Follower]] = []
-    failed: list[Run] = []
+    tools = Path(tools_dir)
+    schedule = Schedule(
+        waiting,
+        lambda run, devices: RunProcess(run, tools, threads, gpus, devices),
+        device_slots(jobs, gpus, visible_devices()),
+        display,
+    )
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_exit_on_sigterm())
             thread = stack.enter_context(ThreadPoolExecutor(max_workers=1))
             stack.enter_context(display.bars)
-            while waiting or active:
-                while waiting and len(active) < jobs:
-                    begun = RunProcess(
-                        waiting.pop(0), Path(tools_dir), threads
-                    )
-                    active.append(begun)
-                    display.begin(begun.run)
-                for job in list(active):
-                    good = job.poll()
-                    if isinstance(job, RunProcess):
-                        display.update(job.run, job.testing)
-                    if good is None:
-                        continue
-                    active.remove(job)
-                    if isinstance(job, _Follower):
-                        continue
-                    display.end(job.run, good)
-                    failed += [] if good else [job.run]
-                    if good and then is not None:
-                        active.append(_Follower(thread.submit(then, job.run)))
+
+            def follow(run: Run) -> Optional[Follower]:
+                return then and Follower(thread.submit(then, run))
+
+            while schedule.waiting or schedule.active:
+                schedule.begin()
+                schedule.poll(follow)
                 time.sleep(_POLL_SECONDS)
     finally:
-        for job in active:
+        for job, _ in schedule.active:
             job.stop()
-    if failed:
-        raise RunsFailed(failed, len(runs))
+    if schedule.failed:
+        raise RunsFailed(schedule.failed, len(runs))

@@ -26,7 +26,13 @@ from .config_files import load_config
 from .stock_configs import ConfigFile, config_file, installed
 from .training_facts import training_facts
 
-__all__ = ['MethodConfig', 'apply_method', 'parse_config', 'write_configs']
+__all__ = [
+    'MethodConfig',
+    'apply_method',
+    'parse_config',
+    'plan_config',
+    'write_configs',
+]
 
 
 class MethodConfig(NamedTuple):
@@ -124,7 +130,7 @@ def apply_method(
     )
     made = []
     while plan is not None:
-        made.append(_written(plan, source, cfg, target, method))
+        made.append(plan_config(plan, source, cfg, target, method))
         target = target.with_name(f'{target.stem}_stage2.py')
         plan = plan.second_stage
     return made
@@ -150,9 +156,24 @@ def write_configs(made: list[MethodConfig], force: bool = False) -> None:
         write_text(config.path, config.text)
 
 
-def _written(
+def plan_config(
     plan: Plan, source: ConfigFile, cfg: Config, target: Path, method: Method
 ) -> MethodConfig:
+    """Write what a plan makes of a config, to no file yet.
+
+    Args:
+        plan (Plan): The plan, complete.
+        source (ConfigFile): The config that it is for.
+        cfg (Config): The same, parsed.
+        target (Path): Where the new one will be.
+        method (Method): What the plan is of.
+
+    Returns:
+        MethodConfig: The new config.
+
+    Raises:
+        ValueError: If it would overwrite the config.
+    """
     check_apart(target, source.path)
     base = cfg.to_dict()
     for file in plan.bases:

@@ -120,9 +120,14 @@ def end_with_caller() -> None:
     process knows this.
     """
     caller = os.environ.pop(_CALLER, None)
-    if caller is None and 'TORCHELASTIC_RUN_ID' in os.environ:
-        caller = str(os.getppid())
-    if caller is not None and os.name == 'posix':
+    if os.name != 'posix':
+        return
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        # The launcher, which ends with its ranks, may have been started by
+        # the caller, of which it knows nothing.
+        parent = os.getppid()
+        _when_over(lambda: _wait_for(parent, int(caller or parent)))
+    elif caller is not None:
         _when_over(lambda: _wait_for(int(caller)))
 
 
@@ -162,9 +167,20 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def _wait_for(parent: int) -> None:
-    while os.getppid() == parent:
+def _wait_for(parent: int, other: Optional[int] = None) -> None:
+    """Wait until a parent, or some other process, is gone."""
+    while os.getppid() == parent and _is_there(other or parent):
         time.sleep(_POLL_SECONDS)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _when_over(wait: Callable[[], Any]) -> None:

@@ -9,6 +9,7 @@ from mmengine.config import DictAction
 
 __all__ = [
     'KeyValues',
+    'MoreKeyValues',
     'add_members',
     'add_trust',
     'known_device',
@@ -40,6 +41,23 @@ class KeyValues(DictAction):
                     self, f'expected KEY=VALUE, but got {value!r}'
                 )
         super().__call__(parser, namespace, values, option_string)
+
+
+class MoreKeyValues(KeyValues):
+    """The same of an option that adds to what it was given before."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: Optional[str] = None,
+    ) -> None:
+        """Read the words after the option."""
+        before = getattr(namespace, self.dest)
+        super().__call__(parser, namespace, values, option_string)
+        after = {**before, **getattr(namespace, self.dest)}
+        setattr(namespace, self.dest, after)
 
 
 def add_members(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,121 @@
+"""What comes out of a comparison: table, files, pictures, sentences."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.registry import DATASETS
+
+from mmpaco.methods import toolbox_of
+from mmpaco.methods.training_data import leaf_datasets
+
+from .columns import Columns, columns_of, shot_bounds
+from .compare import Comparison
+from .overview_picture import plot_overview
+from .pictures import plot_classes, plot_curves
+from .report import table, write_report
+from .results import summarise
+from .runs import Run
+from .statements import compare_methods
+
+__all__ = ['publish']
+
+_MOST_NAMES = 20
+
+
+def publish(comparison: Comparison) -> dict[str, Any]:
+    """Write and print what a comparison has shown.
+
+    Args:
+        comparison (Comparison): A comparison whose runs have ended.
+
+    Returns:
+        dict: What ``results.json`` holds.
+
+    Raises:
+        RuntimeError: If a run has not ended.
+    """
+    results = summarise(
+        comparison.runs,
+        comparison.request.methods[0],
+        comparison.described(),
+        comparison.refused,
+    )
+    columns = columns_of(results, comparison.common)
+    sentences = _sentences(results, columns)
+    results['sentences'] = sentences
+    folder = comparison.folder
+    write_report(results, columns.all, columns.title, folder, sentences)
+    _draw(comparison, results, columns)
+    _show(results, columns, folder, sentences)
+    return results
+
+
+def _sentences(results: Mapping[str, Any], columns: Columns) -> list[str]:
+    key = columns.main
+    name = next((x for x, y in columns.all.items() if y == key), key)
+    return compare_methods(
+        results,
+        lambda run: run['metrics'].get(key),
+        'mIoU' if name == 'mIoU' else 'mean accuracy of all classes',
+    )
+
+
+def _show(
+    results: Mapping[str, Any],
+    columns: Columns,
+    folder: Path,
+    sentences: Sequence[str],
+) -> None:
+    from rich.console import Console
+
+    console = Console()
+    if columns.own:
+        title = "The config's own metrics."
+        console.print(table(results, columns.own, title, costs=False))
+    console.print(table(results, columns.groups, columns.title))
+    for sentence in sentences:
+        console.print(sentence, markup=False, highlight=False)
+    for path in sorted(folder.glob('*.*')):
+        print(path)
+
+
+def _draw(
+    comparison: Comparison, results: Mapping[str, Any], columns: Columns
+) -> None:
+    finished = [run for run in comparison.runs if run.finished]
+    if not finished:
+        return
+    folder = comparison.folder
+    plot_overview(results, columns.groups, folder / 'overview.png')
+    plot_curves(finished, columns.main, folder / 'curves.png')
+    is_seg = toolbox_of(comparison.common) == 'mmseg'
+    key = 'IoU_classwise' if is_seg else 'single-label/recall_classwise'
+    if not all(key in run.metrics for run in finished):
+        return
+    counts = {
+        seed: [int(x) for x in facts.class_counts or ()]
+        for seed, facts in comparison.facts.items()
+    }
+    same = len({tuple(x) for x in counts.values()}) == 1
+    names = _class_names(finished[0]) if same and is_seg else []
+    what = 'pixels' if is_seg else 'images'
+    plot_classes(
+        finished,
+        counts,
+        key,
+        folder / 'classes.png',
+        () if is_seg else shot_bounds(finished[0].cfg),
+        names if len(names) <= _MOST_NAMES else (),
+        (
+            f'training {what} of the class',
+            'IoU' if is_seg else 'test accuracy',
+        ),
+    )
+
+
+def _class_names(run: Run) -> list[str]:
+    leaf = next(leaf_datasets(run.cfg.train_dataloader.dataset))
+    given = (leaf.get('metainfo') or {}).get('classes')
+    known = getattr(DATASETS.get(leaf['type']), 'METAINFO', {})
+    return list(given or known.get('classes') or ())

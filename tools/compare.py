@@ -1,0 +1,97 @@
+"""Compare methods on a config: same data, schedule and seeds, one table."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmpaco.comparison.compare import Comparison, Request
+from mmpaco.comparison.outcome import publish
+from mmpaco.runner.tool_arguments import MoreKeyValues, whole_number
+from mmpaco.runner.tool_ending import run_tool
+
+TOOLS = Path(__file__).resolve().parent
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog='Called again, it repeats nothing that is finished. '
+        'tools/apply_method.py --list lists the methods.',
+    )
+    parser.add_argument(
+        'config',
+        metavar='CONFIG',
+        help='a path, or mmpretrain::... or mmseg::... for one that the '
+        'installed package ships',
+    )
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        required=True,
+        metavar='METHOD',
+        help='what is compared; the first is what times are divided by',
+    )
+    parser.add_argument(
+        '--seeds',
+        type=whole_number,
+        default=1,
+        help='trainings of each method (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--gpus',
+        type=whole_number,
+        default=0,
+        help='processes of each training, by dist_train.sh (default: one, '
+        'without a launcher)',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=whole_number,
+        default=2,
+        help='trainings at a time (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--set',
+        nargs='+',
+        action=MoreKeyValues,
+        default={},
+        metavar='[METHOD.]KEY=VALUE',
+        help='settings of all methods or of one, by a dotted key, or by a '
+        'short name of the method such as alpha',
+    )
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        help='where all results go (default: work_dirs/compare/CONFIG-stem)',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    work_dir = (
+        args.work_dir
+        or Path('work_dirs/compare')
+        / Path(args.config.rpartition('::')[2]).stem
+    )
+    comparison = Comparison(
+        Request(
+            args.config,
+            args.methods,
+            work_dir,
+            TOOLS,
+            seeds=args.seeds,
+            settings=args.set,
+            jobs=args.jobs,
+            threads=int(os.environ.get('OMP_NUM_THREADS', 1)),
+            gpus=args.gpus,
+        )
+    )
+    comparison.plan()
+    comparison.train()
+    publish(comparison)
+    comparison.check()
+
+
+if __name__ == '__main__':
+    run_tool(main)
