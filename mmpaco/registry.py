@@ -47,6 +47,7 @@ DATASETS = _child(
     'cls.datasets.image_list',
     'cls.datasets.inaturalist',
     'cls.datasets.long_tailed',
+    'engine.split_dataset',
     'seg.datasets',
 )
 TRANSFORMS = _child(root.TRANSFORMS, 'cls.datasets.transforms')

@@ -4,8 +4,11 @@ import argparse
 import os
 from pathlib import Path
 
+from mmpaco.analysis.logit_adjustment import best_adjustment
 from mmpaco.comparison.compare import Comparison, Request
+from mmpaco.comparison.dry_run import estimate, tell
 from mmpaco.comparison.outcome import publish
+from mmpaco.comparison.selection import select
 from mmpaco.runner.tool_arguments import MoreKeyValues, whole_number
 from mmpaco.runner.tool_ending import run_tool
 
@@ -60,6 +63,21 @@ def parse_args() -> argparse.Namespace:
         'short name of the method such as alpha',
     )
     parser.add_argument(
+        '--select',
+        nargs='+',
+        action=MoreKeyValues,
+        default={},
+        metavar='METHOD.KEY=V1,V2',
+        help='settings to be chosen on the validation set, which is cut from '
+        'the training set if there is none, and never the test set',
+    )
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='train three iterations of each method, and tell what would be '
+        'trained, for how long, and where it is written',
+    )
+    parser.add_argument(
         '--work-dir',
         type=Path,
         help='where all results go (default: work_dirs/compare/CONFIG-stem)',
@@ -87,9 +105,14 @@ def main() -> None:
             gpus=args.gpus,
         )
     )
+    if args.dry_run:
+        comparison.plan()
+        tell(comparison, estimate(comparison), args.select)
+        return
+    selection = select(comparison, args.select) if args.select else None
     comparison.plan()
     comparison.train()
-    publish(comparison)
+    publish(comparison, best_adjustment, selection)
     comparison.check()
 
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmpaco.methods import toolbox_of
 from mmpaco.methods.training_data import type_name
 
-__all__ = ['Columns', 'columns_of', 'shot_bounds']
+__all__ = ['Columns', 'columns_of', 'main_metric', 'shot_bounds']
 
 
 class Columns(NamedTuple):
@@ -34,6 +34,11 @@ class Columns(NamedTuple):
 
 _SHOTS = ('many', 'medium', 'few', 'all')
 _IOUS = {'mIoU': 'mIoU', 'rare': 'rare_mIoU'}
+
+
+def main_metric(cfg: Config) -> str:
+    """Give the metric by which methods are compared on a config."""
+    return 'mIoU' if toolbox_of(cfg) == 'mmseg' else 'shot/all'
 
 
 def shot_bounds(cfg: Config) -> tuple[int, int]:
@@ -78,5 +83,4 @@ def columns_of(
         )
     groups = {name: key for name, key in wanted.items() if key in known}
     own = {key: key for key in known if key not in groups.values()}
-    main = 'mIoU' if wanted is _IOUS else 'shot/all'
-    return Columns(groups, own, main, title)
+    return Columns(groups, own, main_metric(cfg), title)

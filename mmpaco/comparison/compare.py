@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mmpaco.files import PathLike
-from mmpaco.methods import Facts, Refusal, find_method, toolbox_of
+from mmpaco.methods import Refusal, find_method, toolbox_of
 from mmpaco.runner.method_configs import parse_config
 from mmpaco.runner.stock_configs import config_file
 
-from .config_reading import load_config
 from .configs import PlannedMethod, plan_method, write_common
 from .data_facts import known_facts
 from .runs import Run
@@ -105,21 +104,12 @@ class Comparison:
         self.common = write_common(
             request.config, self.common_path, self.settings[COMMON]
         )
-        self.facts = self.facts_of(self.common_path)
+        self.facts = known_facts(self.common_path, self.seeds)
 
     @property
     def common_path(self) -> Path:
         """The config that all methods stand on."""
         return self.folder / 'configs' / 'common.py'
-
-    def facts_of(self, path: PathLike) -> dict[int, Facts]:
-        """Give what is known of the training data of a config, by seed."""
-        return {
-            seed: known_facts(
-                load_config(path, {'SEED': str(seed)}), self.folder / 'facts'
-            )
-            for seed in self.seeds
-        }
 
     def plan(self) -> None:
         """Put the methods on the config; those that cannot be are noted."""

@@ -18,10 +18,15 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
         variables: Values for the ``{{'$NAME:default'}}`` fields.
     """
     before = dict(os.environ)
+    # mmengine reports every variable of every base file.
+    logger = MMLogger.get_current_instance()
+    level = logger.level
     os.environ.update(variables)
+    logger.setLevel('WARNING')
     try:
         yield
     finally:
+        logger.setLevel(level)
         os.environ.clear()
         os.environ.update(before)
 
@@ -36,12 +41,5 @@ def load_config(path: PathLike, env: Mapping[str, str]) -> Config:
     Returns:
         The merged config.
     """
-    # mmengine reports every variable of every base file.
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('WARNING')
-    try:
-        with environment(env):
-            return Config.fromfile(path, import_custom_modules=False)
-    finally:
-        logger.setLevel(level)
+    with environment(env):
+        return Config.fromfile(path, import_custom_modules=False)

@@ -36,21 +36,19 @@ def write_common(
     out: PathLike,
     given: Mapping[str, Any],
     settings: Optional[Mapping[str, Any]] = None,
-    needs_test: bool = True,
 ) -> Config:
     """Write the config that all methods of a comparison stand on.
 
-    It is the user's, with the settings that all methods get, with the seed
-    from the environment, and with the accuracy of each class beside its own
-    metrics.
+    It is the user's, with the settings that all methods get, and with the
+    seed from the environment.
 
     Args:
         config (str): The user's config: a path, or one that mmpretrain or
             mmseg ships.
         out: The file to write.
         given (Mapping): Values by dotted key.
-        settings (Mapping, optional): Further settings, merged over it.
-        needs_test (bool): Whether it must have a test. Defaults to True.
+        settings (Mapping, optional): What is merged over it. Defaults to
+            what adds the accuracy of each class.
 
     Returns:
         Config: What was written.
@@ -62,7 +60,7 @@ def write_common(
     source = config_file(config)
     cfg = parse_config(source.path)
     toolbox = toolbox_of(cfg)
-    for part in ('train', 'test') if needs_test else ('train',):
+    for part in ('train', 'test'):
         if not cfg.get(f'{part}_dataloader') or cfg.get(f'{part}_cfg') is None:
             raise Refusal(
                 f'{source.path} has no {part}_dataloader or no {part}_cfg; a '
@@ -75,7 +73,7 @@ def write_common(
         'what all methods that are compared share',
         lambda *_: Plan({}),
     )
-    plan = Plan({**(settings or {}), **_classwise(cfg, toolbox)})
+    plan = Plan(dict(settings or _classwise(cfg, toolbox)))
     plan = complete(cfg, plan, method, Options(given=dict(given)))
     made = plan_config(plan, source, cfg, Path(out), method)
     write_text(made.path, made.text + _SEED)

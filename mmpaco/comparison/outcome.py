@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from mmengine.registry import DATASETS
 
 from mmpaco.methods import toolbox_of
 from mmpaco.methods.training_data import leaf_datasets
 
+from .balance import Adjust, balanced_page, take_balance_out
 from .columns import Columns, columns_of, shot_bounds
 from .compare import Comparison
 from .overview_picture import plot_overview
@@ -16,6 +17,7 @@ from .pictures import plot_classes, plot_curves
 from .report import table, write_report
 from .results import summarise
 from .runs import Run
+from .settings import setting_text
 from .statements import compare_methods
 
 __all__ = ['publish']
@@ -23,11 +25,18 @@ __all__ = ['publish']
 _MOST_NAMES = 20
 
 
-def publish(comparison: Comparison) -> dict[str, Any]:
+def publish(
+    comparison: Comparison,
+    adjust: Adjust,
+    selection: Optional[Mapping[str, Any]] = None,
+) -> dict[str, Any]:
     """Write and print what a comparison has shown.
 
     Args:
         comparison (Comparison): A comparison whose runs have ended.
+        adjust (Callable): Takes the balance out of a run.
+        selection (Mapping, optional): From :func:`.selection.select`.
+            Defaults to None.
 
     Returns:
         dict: What ``results.json`` holds.
@@ -35,6 +44,7 @@ def publish(comparison: Comparison) -> dict[str, Any]:
     Raises:
         RuntimeError: If a run has not ended.
     """
+    unbalanced = take_balance_out(comparison, adjust)
     results = summarise(
         comparison.runs,
         comparison.request.methods[0],
@@ -42,7 +52,12 @@ def publish(comparison: Comparison) -> dict[str, Any]:
         comparison.refused,
     )
     columns = columns_of(results, comparison.common)
-    sentences = _sentences(results, columns)
+    sentences = [
+        *_sentences(results, columns),
+        *balanced_page(results, unbalanced),
+        *_selected(selection),
+    ]
+    results['selection'] = selection
     results['sentences'] = sentences
     folder = comparison.folder
     write_report(results, columns.all, columns.title, folder, sentences)
@@ -59,6 +74,22 @@ def _sentences(results: Mapping[str, Any], columns: Columns) -> list[str]:
         lambda run: run['metrics'].get(key),
         'mIoU' if name == 'mIoU' else 'mean accuracy of all classes',
     )
+
+
+def _selected(selection: Optional[Mapping[str, Any]]) -> list[str]:
+    if selection is None:
+        return []
+    said = [
+        f'Settings were chosen on {selection["validation"]}, with one seed '
+        'each; the test set chose nothing. A method with more trials has '
+        'more chances:'
+    ]
+    for name, method in selection['methods'].items():
+        number = len(method['tried'])
+        said.append(
+            f'- {name}: {setting_text(method["chosen"])}, of {number} trials.'
+        )
+    return said
 
 
 def _show(

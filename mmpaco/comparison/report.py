@@ -1,6 +1,7 @@
 """Tables of a comparison, for a terminal and for a page."""
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -49,8 +50,39 @@ def _cell(method: Mapping[str, Any], key: str) -> str:
     if key not in method['mean']:
         return '–'
     spread = method['std'][key]
-    return f'{method["mean"][key]:.1f}' + (
-        '' if spread is None else f'±{spread:.1f}'
+    return _figure(method['mean'][key], spread)
+
+
+def _figure(mean: float, spread: Optional[float]) -> str:
+    return f'{mean:.1f}' + ('' if spread is None else f'±{spread:.1f}')
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """Write values as tables have them.
+
+    Args:
+        values: One for each seed.
+
+    Returns:
+        Their mean and, of several, their sample standard deviation.
+    """
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return _figure(statistics.fmean(values), spread)
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Make a table for a page, with a first column of texts.
+
+    Args:
+        head: Headings.
+        rows: Cells.
+
+    Returns:
+        Its lines.
+    """
+    align = ['---'] + ['---:'] * (len(head) - 1)
+    return '\n'.join(
+        '| ' + ' | '.join(line) + ' |' for line in (head, align, *rows)
     )
 
 
@@ -124,9 +156,7 @@ def markdown(
 ) -> str:
     """Make the table of :func:`table` for the documentation."""
     head = ['method', *columns, *_COSTS]
-    lines = [head, ['---'] + ['---:'] * (len(head) - 1)]
-    lines += _rows(results, columns)
-    body = '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+    body = markdown_table(head, _rows(results, columns))
     note = _note(results).replace('\n', '\n\n')
     return f'{title}\n\n{body}\n\n{note}\n'
 

@@ -21,9 +21,8 @@ from .training_log import TrainingLog
 from .versions import installed_versions
 
 # The end of a traceback, of one of several processes perhaps.
-_ERROR = re.compile(
-    r'(?:^|(?<=: ))((?:\w+\.)*\w*(?:Error|Exception))(?:: .*|$)'
-)
+_ERROR = re.compile(r'(?:^|(?<=: ))(?:\w+\.)*\w*(?:Error|Exception)(?:: .*|$)')
+_LAUNCHER = 'closing signal SIGTERM'
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -132,6 +131,11 @@ class Run:
         names = Names(noted_checkpoint(self.dir))
         return newest_whole([self.dir], names)[0]
 
+    def clear(self) -> None:
+        """Remove what an earlier process of this run has left."""
+        if self.record:
+            shutil.rmtree(self.dir)
+
     def prepare(self) -> None:
         """Make the directory fit for this config, emptied if it changed.
 
@@ -167,13 +171,14 @@ class Run:
         self.note(failed=why or self._last_error())
 
     def _last_error(self) -> str:
-        # After an error the launcher of several processes has its own say.
         lines = self.tail(200)
-        for line in reversed(lines):
-            found = _ERROR.search(line)
-            if found and not found[1].endswith('ChildFailedError'):
-                return found[0]
-        return lines[-1].strip() if lines else 'it printed nothing'
+        # The launcher of several processes has its own say after theirs.
+        ends = [i for i, x in enumerate(lines) if 'failed (exitcode: ' in x]
+        if ends:
+            lines = [x for x in lines[: ends[-1]] if _LAUNCHER not in x]
+        found = (_ERROR.search(line) for line in reversed(lines))
+        last = lines[-1].strip() if lines else 'it printed nothing'
+        return next((x[0] for x in found if x), last)
 
     def tail(self, count: int) -> list[str]:
         """Give the last lines of the output of the tools.

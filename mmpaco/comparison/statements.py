@@ -109,7 +109,7 @@ def compare_methods(
             'compare.'
         ]
     most = max(map(len, figures.values()))
-    said = [f'{name[0].upper()}{name[1:]}, in points:']
+    said = [f'In points of {name}:']
     reference = results['reference']
     pairs = [(x, reference) for x in figures if x != reference]
     order = sorted(

@@ -2,36 +2,15 @@
 
 import json
 import random
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
-from support.paths import TOOLS
-from support.processes import environment, living, wait_until
+from support.comparing import call, started_comparison
+from support.processes import living, wait_until
 from support.tiny import write_tiny
-from support.tools import call_here
 
 METHODS = ('cross-entropy', 'balanced-softmax', 'gpaco')
 SHORT = ('train_cfg.max_epochs=2', 'train_cfg.val_interval=2')
-
-
-def call(folder, *arguments, **options):
-    return subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env=environment(TOOLS.parent),
-        **options,
-    )
-
-
-def command(*arguments):
-    tool = str(TOOLS / 'compare.py')
-    return [sys.executable, tool, 'tiny.py', *map(str, arguments)]
 
 
 @pytest.fixture(scope='module')
@@ -50,18 +29,10 @@ def compared(here):
         *('--set', *SHORT, 'gpaco.alpha=-1'),
         *('--work-dir', 'work'),
     ]
-    process = subprocess.Popen(
-        command(*arguments),
-        cwd=here,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(TOOLS.parent),
-    )
     runs = here / 'work'
-    assert wait_until(lambda: list(runs.glob('*/seed0/run.json')), 100)
-    time.sleep(10 * random.random())
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with started_comparison(here, *arguments):
+        assert wait_until(lambda: list(runs.glob('*/seed0/run.json')), 100)
+        time.sleep(10 * random.random())
     assert wait_until(lambda: not living(runs), 20)
     again = call(here, *arguments)
     again.results = json.loads((runs / 'results.json').read_text())
@@ -98,20 +69,3 @@ def test_pictures_are_drawn(here, compared):
 
     for name in ('overview', 'curves', 'classes'):
         assert imread(here / f'work/{name}.png').min() < 0.5
-
-
-def test_what_cannot_be_compared_is_told(here):
-    for words, told in (
-        (['--methods', 'x'], "there is no method 'x' for mmpretrain"),
-        (['--methods', 'gpaco', 'gpaco'], 'each once'),
-        (
-            ['--methods', 'gpaco', '--set', 'trian_cfg.max_epochs=1'],
-            "nothing has the key 'trian_cfg.max_epochs'",
-        ),
-    ):
-        result = call_here(
-            here, 'compare.py', 'tiny.py', *words, '--work-dir', 'none'
-        )
-        assert result.returncode == 1
-        assert told in result.stderr, result.stderr
-        assert 'Traceback' not in result.stderr
