@@ -42,11 +42,19 @@ help: ## Show this help
 	@echo 'may name an existing environment, whose stack is then used.'
 
 quickstart: $(READY) ## Train a comparison in minutes [SEEDS=1 QUICKSTART_ARGS=]
-	$(PY) projects/quickstart/quickstart.py --seeds $(SEEDS) $(QUICKSTART_ARGS)
+	$(PY) tools/dataset_converters/mnist5k.py
+	$(PY) tools/compare.py \
+		configs/baselines/cross-entropy_lenet5_mnist5k-lt.py \
+		--methods cross-entropy balanced-softmax gpaco \
+		--set gpaco.model.type=ImageClassifier gpaco.queue_length=0 \
+		gpaco.alpha=0.01 gpaco.temperature=0.07 gpaco.projector_norm=BN1d \
+		--work-dir work_dirs/quickstart --seeds $(SEEDS) $(QUICKSTART_ARGS)
 
 quickstart-seg: has-data $(READY) ## Train segmentation on CamVid [DATA=folder SEEDS=1 QUICKSTART_ARGS=]
-	$(PY) projects/quickstart/quickstart_seg.py '$(DATA)' --seeds $(SEEDS) \
-		$(QUICKSTART_ARGS)
+	$(PY) tools/dataset_converters/camvid.py '$(DATA)'
+	$(PY) tools/compare.py configs/baselines/deeplabv3plus_r18_camvid.py \
+		--methods cross-entropy gpaco --work-dir work_dirs/quickstart-seg \
+		--seeds $(SEEDS) $(QUICKSTART_ARGS)
 
 has-data:
 	@test -n '$(DATA)' || { echo >&2 'quickstart-seg needs DATA=, the' \

@@ -47,7 +47,6 @@ NEEDS = {
     'mmseg': (
         'analysis/test_class_statistics.py',
         'converters/test_camvid.py',
-        'projects/test_quickstart_seg.py',
         'seg',
         'test_seg_configs.py',
     ),

@@ -38,9 +38,7 @@ def test_make_alone_lists_the_targets():
 
 def test_seeds_and_arguments_reach_the_quickstart():
     result = make('-n', 'quickstart', 'SEEDS=5', 'QUICKSTART_ARGS=--fast')
-    assert (
-        'projects/quickstart/quickstart.py --seeds 5 --fast' in result.stdout
-    )
+    assert '--work-dir work_dirs/quickstart --seeds 5 --fast' in result.stdout
 
 
 def test_arguments_reach_the_stock_configs():
@@ -50,10 +48,8 @@ def test_arguments_reach_the_stock_configs():
 
 def test_segmentation_needs_data():
     result = make('-n', 'quickstart-seg', 'DATA=a b', 'SEEDS=2')
-    assert (
-        "projects/quickstart/quickstart_seg.py 'a b' --seeds 2"
-        in result.stdout
-    )
+    assert "dataset_converters/camvid.py 'a b'" in result.stdout
+    assert '--seeds 2' in result.stdout
     result = make('quickstart-seg')
     assert result.returncode != 0
     assert 'needs DATA=' in result.stdout

@@ -29,6 +29,7 @@ _TEMPERATURE = {'temperature': f'{_LOSS}.temperature'}
 _HEAD_PARAMETERS = {
     'queue_length': f'{_HEAD}.queue_length',
     'gather': f'{_HEAD}.gather',
+    'projector_norm': f'{_HEAD}.projector.norm_cfg.type',
 }
 _PACO_PARAMETERS = {
     'alpha': f'{_LOSS}.alpha',

@@ -151,10 +151,10 @@ def _given(
     key, *rest = keys
     if not isinstance(result, Mapping):
         return None
-    if key not in result and (rest or not may_be_new):
+    if key not in result and not may_be_new:
         return None
     if rest:
-        below = result[key]
+        below = result.get(key, {})
         if isinstance(below, (list, tuple)):
             # mmengine does not merge lists.
             value = _given_in_list(list(below), rest, value)

@@ -66,6 +66,19 @@ WRONG = {
         ('seg.py', 'train_dataloader, train_cfg, and optim_wrapper'),
         ('tiny.py --cfg-options word', "KEY=VALUE, but got 'word'"),
     ],
+    'compare.py': [
+        ('tiny.py', 'required: --methods'),
+        ('no.py --methods gpaco', NO_CONFIG),
+        ('tiny.py --methods x', "no method 'x' for mmpretrain"),
+        ('tiny.py --methods gpaco gpaco', 'each once'),
+        ('tiny.py --methods gpaco --seeds 0', LEAST_1),
+        ('tiny.py --methods gpaco --gpus 0', LEAST_1),
+        ('tiny.py --methods gpaco --set word', "KEY=VALUE, but got 'word'"),
+        ('tiny.py --methods gpaco --set trian_cfg.a=1', 'has the key'),
+        ('tiny.py --methods gpaco --select batch=1,2', 'of one method'),
+        ('bare.py --methods gpaco', 'no train_dataloader'),
+        ('tiny.py --methods gpaco --work-dir list.txt', 'Not a directory'),
+    ],
     'test.py': [
         ('tiny.py', 'required: checkpoint'),
         ('tiny.py no.pth', NO_FILE),
@@ -209,15 +222,6 @@ WRONG = {
         ('seg.py other.pth x.pth', OF_MMSEG),
         ('bare.py other.pth x.pth', 'bare.py has no model'),
     ],
-    PROJECTS / 'quickstart/quickstart.py': [
-        ('--seeds 0', LEAST_1),
-        ('--jobs -1', LEAST_1),
-        ('--work-dir list.txt', 'Not a directory'),
-    ],
-    PROJECTS / 'quickstart/quickstart_seg.py': [
-        ('no', 'no/images/train is not a folder'),
-        ('folder --seeds 0', LEAST_1),
-    ],
     PROJECTS / 'stock_configs/stock_configs.py': [
         ('--method nothing', "there is no method 'nothing'"),
         ('--method supcon --toolbox mmseg', 'a method for mmpretrain'),
@@ -232,7 +236,7 @@ WRONG = {
         ('--jobs x', LEAST_1),
     ],
 }
-NEED_MMSEG = {'class_statistics', 'camvid', 'train_step', 'quickstart_seg'}
+NEED_MMSEG = {'class_statistics', 'camvid', 'train_step'}
 ROWS = [(tool, *row) for tool, rows in WRONG.items() for row in rows]
 
 
