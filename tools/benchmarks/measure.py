@@ -24,6 +24,16 @@ def seconds(run: Callable[[], Any], device: str) -> float:
     return time.perf_counter() - start
 
 
+def processor_seconds(run: Callable[[], Any]) -> float:
+    """Seconds that a processor works, of all threads together.
+
+    What else a shared machine does lengthens them by little.
+    """
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
 class Times(NamedTuple):
     """Seconds of a call.
 

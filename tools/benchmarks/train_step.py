@@ -3,8 +3,10 @@
 Both models stand in one process and take their steps in turn, so that what
 else the machine does meets both alike; so do what GPaCo adds, its loss and its
 projector, each alone with all its gradients, and a step with GPaCo that draws
-its pixels after the projector, as the papers' release does. Weights and images
-are random: neither files nor downloads are needed.
+its pixels after the projector, as the papers' release does. The seconds are
+those in which a processor works, of all threads together; one thread
+(OMP_NUM_THREADS=1) waits for no other. Weights and images are random: neither
+files nor downloads are needed.
 
 On a CUDA device, or with --precisions, it is another table: steps of the
 baseline, of GPaCo, and of GPaCo without kernels, in several precisions; of
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import torch
-from measure import is_cuda, peak_bytes, seconds
+from measure import is_cuda, peak_bytes, processor_seconds
 from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmseg.registry import MODELS
@@ -194,7 +196,7 @@ def main() -> None:
     # The first round warms up.
     for i in range(args.repeats + 1):
         for name, values in times.items():
-            took = seconds(parts.get(name) or step(name), device)
+            took = processor_seconds(parts.get(name) or step(name))
             if i > 0:
                 values.append(took)
     peaks = {name: peak_bytes(step(name), device) for name in steps}
