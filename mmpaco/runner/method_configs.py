@@ -219,7 +219,7 @@ def _read(plan: Plan, base: dict[str, Any], source: ConfigFile) -> Config:
         RuntimeError: If it does not, which is a mistake of ours.
     """
     with tempfile.TemporaryDirectory() as folder:
-        where = _bases([repr(str(source.path.resolve())), *_shipped(plan)])
+        where = _bases([repr(str(source.path.absolute())), *_shipped(plan)])
         path = Path(folder) / 'config.py'
         path.write_text(config_text(plan, base, where), encoding='utf-8')
         read = load_config(path, custom_imports=False)

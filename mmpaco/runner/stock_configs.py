@@ -41,11 +41,15 @@ class ConfigFile(NamedTuple):
         """
         if self.package:
             return installed(self.package, self.inside)
+        whole = os.path.abspath(self.path)
         try:
-            path = os.path.relpath(self.path.resolve(), Path(folder).resolve())
+            path = os.path.relpath(whole, folder)
         except ValueError:
             # On another drive.
-            path = str(self.path.resolve())
+            path = whole
+        # Of a folder that is a link, mmengine takes ``..`` in two ways.
+        if os.path.realpath(Path(folder) / path) != os.path.realpath(whole):
+            path = whole
         return repr(Path(path).as_posix())
 
 

@@ -36,6 +36,20 @@ def test_a_config_stands_on_one_of_the_users(tmp_path, monkeypatch):
     assert Config.fromfile(above).x == 1
 
 
+def test_a_config_is_found_through_links(tmp_path):
+    for folder in ('store', 'named', 'far/away'):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / 'store' / 'below.py').write_text("_base_ = 'lowest.py'\n")
+    (tmp_path / 'named' / 'lowest.py').write_text('x = 1\n')
+    below = tmp_path / 'named' / 'below.py'
+    below.symlink_to(tmp_path / 'store' / 'below.py')
+    folder = tmp_path / 'link'
+    folder.symlink_to(tmp_path / 'far' / 'away')
+    text = config_file(str(below)).expression(folder)
+    (folder / 'above.py').write_text(f'_base_ = {text}\n')
+    assert Config.fromfile(folder / 'above.py').x == 1
+
+
 @pytest.mark.parametrize(
     'name, error, told',
     [
