@@ -39,6 +39,18 @@ def test_a_short_name_is_a_parameter_of_the_method():
     )
 
 
+def test_a_parameter_may_be_in_a_part_that_is_not_there_yet():
+    method = Method(
+        'm', 'mmseg', '', '', lambda *_: Plan({}), {'n': 'model.new.loss.n'}
+    )
+    for name in ('n', 'model.new.loss.n'):
+        done = complete(BASE, plan(), method, Options(given={name: 3}))
+        assert done.settings['model']['new'] == dict(loss=dict(n=3))
+    with pytest.raises(Refusal, match='model.new.loss.m'):
+        given = {'model.new.loss.m': 3}
+        complete(BASE, plan(), method, Options(given=given))
+
+
 def test_a_dotted_key_is_one_of_the_result():
     given = {
         'model.depth': 50,
