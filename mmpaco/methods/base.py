@@ -205,7 +205,13 @@ def toolbox_of(cfg: Config) -> str:
         Refusal: If it is of neither.
     """
     scope = cfg.get('default_scope')
-    if scope is None and not cfg.get('train_dataloader'):
+    loader = cfg.get('train_dataloader')
+    if loader and not isinstance(loader, Mapping):
+        raise Refusal(
+            'train_dataloader must be a dict, of one loader, but got '
+            f'{type(loader).__name__}'
+        )
+    if scope is None and not loader:
         raise Refusal(
             'the config has no training set (train_dataloader), and no '
             'default_scope; give one that trains'

@@ -55,7 +55,17 @@ def leaf_datasets(dataset: Step) -> Iterator[Step]:
 
     Yields:
         dict: Their configs, parts of what was given.
+
+    Raises:
+        Refusal: If one is no dict, as a list of annotation files is in other
+            toolboxes.
     """
+    if not isinstance(dataset, Mapping):
+        raise Refusal(
+            'a training set must be a dict with a type, but got '
+            f'{type(dataset).__name__}; give several as the datasets of a '
+            'ConcatDataset'
+        )
     if isinstance(dataset.get('dataset'), Mapping):
         yield from leaf_datasets(dataset['dataset'])
     elif isinstance(dataset.get('datasets'), (list, tuple)):

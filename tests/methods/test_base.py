@@ -38,6 +38,10 @@ def test_an_unknown_method_is_refused(name, toolbox, told):
         (dict(default_scope='mmdet'), "it is 'mmdet'"),
         (dict(model=dict(type='X')), 'no training set'),
         (dict(train_dataloader=dict(x=1)), 'it is None'),
+        (
+            dict(default_scope='mmseg', train_dataloader=[dict(x=1)]),
+            'of one loader, but got list',
+        ),
     ],
 )
 def test_a_config_of_neither_toolbox_is_refused(cfg, told):

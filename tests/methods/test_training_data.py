@@ -49,6 +49,19 @@ def test_all_pipelines_change_and_nothing_else_does(dataset):
     assert cfg.dataset.to_dict() == dataset
 
 
+@pytest.mark.parametrize(
+    'dataset',
+    [
+        [LEAF],
+        'CustomDataset',
+        dict(type='ConcatDataset', datasets=[LEAF, [LEAF]]),
+    ],
+)
+def test_a_dataset_that_is_no_dict_is_refused(dataset):
+    with pytest.raises(Refusal, match='dict with a type, but got (list|str)'):
+        list(leaf_datasets(dataset))
+
+
 def test_a_pipeline_is_loading_views_and_packing():
     assert split_pipeline(STEPS) == (STEPS[:2], STEPS[2:3], STEPS[3:])
     assert split_pipeline(STEPS[2:]) == ([], STEPS[2:3], STEPS[3:])
