@@ -68,7 +68,7 @@ def main() -> None:
         args.method, args.config, args.out, views=args.views, given=args.set
     )
     for config in made:
-        check_builds(config.config, config.base)
+        check_builds(config.config, config.base, args.set)
     write_configs(made, args.force)
     for config in made:
         print(f'# {config.path}\n{config.text}')

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from .base import Facts, Options, Plan
 from .contrast import contrast_of, is_balanced
 from .stock_classifiers import Classifier, check_linear, missing_pooling
-from .training_data import type_name
+from .training_data import as_list, type_name
 from .views import own_views, papers_views
 
 __all__ = [

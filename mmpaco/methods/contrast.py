@@ -63,7 +63,9 @@ def contrast_of(cfg: Config, facts: Facts, options: Options) -> Contrast:
     """
     queue, why = _queue(facts, options.given.get('queue_length'))
     loader: Any = cfg.get('train_dataloader') or {}
-    batch = loader.get('batch_size')
+    batch = options.given.get(
+        'train_dataloader.batch_size', loader.get('batch_size')
+    )
     rows = queue + 2 * (batch or 1) - 1
     given = options.given.get('alpha')
     if facts.class_counts is None:

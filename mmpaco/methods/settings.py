@@ -9,8 +9,9 @@ from typing import Any, Optional
 from mmengine.config import Config
 
 from .base import Method, Options, Plan, Refusal, nearest
+from .training_data import as_list, type_name
 
-__all__ = ['add_hooks', 'complete', 'fitted', 'merged']
+__all__ = ['add_hooks', 'complete', 'fitted', 'merged', 'named']
 
 Settings = Mapping[str, Any]
 
@@ -47,10 +48,10 @@ def add_hooks(settings: dict[str, Any], cfg: Config, *types: str) -> None:
         cfg (Config): The base.
         *types (str): Types of hooks; those that it has are left out.
     """
-    there = list(cfg.get('custom_hooks') or [])
-    names = {str(hook.get('type')) for hook in there}
+    there = as_list(settings.get('custom_hooks', cfg.get('custom_hooks')))
+    names = {type_name(hook) for hook in there}
     settings['custom_hooks'] = there + [
-        dict(type=name) for name in types if name not in names
+        dict(type=name) for name in types if name.split('.')[-1] not in names
     ]
 
 
@@ -78,6 +79,38 @@ def fitted(base: Any, settings: Settings) -> dict[str, Any]:
             inner = fitted(None if is_new else below, value)
             value = {_DELETE: True, **inner} if is_there and is_new else inner
         result[key] = value
+    return result
+
+
+def named(given: Settings, method: Method) -> dict[str, Any]:
+    """Give the parameters of a method their short names.
+
+    A method reads those, and says what comes of them.
+
+    Args:
+        given (Mapping): Values by short names or by dotted keys.
+        method (Method): The method.
+
+    Returns:
+        dict: The same values.
+
+    Raises:
+        Refusal: If one is given by both names, or is no number.
+    """
+    short = {dotted: name for name, dotted in method.parameters.items()}
+    result: dict[str, Any] = {}
+    for key, value in given.items():
+        name = short.get(key, key)
+        if name in result:
+            raise Refusal(
+                f'{name} is given twice, as {method.parameters[name]} too; '
+                'leave out one'
+            )
+        if name in method.parameters and not isinstance(
+            value, (bool, int, float)
+        ):
+            raise Refusal(f'{key} must be a number, but got {value!r}')
+        result[name] = value
     return result
 
 

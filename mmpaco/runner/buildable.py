@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -90,18 +90,22 @@ def build_training(cfg: Config) -> torch.nn.Module:
     return model
 
 
-def check_builds(cfg: Config, base: Config) -> torch.nn.Module:
+def check_builds(
+    cfg: Config, base: Config, given: Iterable[str] = ()
+) -> torch.nn.Module:
     """Check that what a method made of a config can be built.
 
     Args:
         cfg (Config): What it made.
         base (Config): Of this config.
+        given (Iterable[str]): Keys to which a user gave values. Defaults to
+            none.
 
     Returns:
         torch.nn.Module: As of :func:`build_training`.
 
     Raises:
-        Refusal: If the base itself cannot be built.
+        Refusal: If the base itself cannot be built, or values were given.
         RuntimeError: If it can, which is a mistake of ours.
     """
     try:
@@ -115,6 +119,12 @@ def check_builds(cfg: Config, base: Config) -> torch.nn.Module:
                 f'that are installed, without any method ({_told(own)}); '
                 'mend it first'
             ) from own
+        keys = ', '.join(given)
+        if keys:
+            raise Refusal(
+                f'what was made of {base.filename} cannot be built with '
+                f'{keys} as given ({_told(error)})'
+            ) from error
         raise RuntimeError(
             f'what was made of {base.filename} cannot be built '
             f'({_told(error)}); please report this'

@@ -19,7 +19,7 @@ from mmpaco.methods import (
     toolbox_of,
 )
 from mmpaco.methods.config_text import config_text
-from mmpaco.methods.settings import complete, merged
+from mmpaco.methods.settings import complete, merged, named
 from mmpaco.methods.views import shipped_configs
 
 from .config_files import load_config
@@ -121,7 +121,9 @@ def apply_method(
     target = Path(out or f'{source.path.stem}_{name}.py')
     if target.suffix != '.py':
         raise Refusal(f'OUT must be a .py file, but got {str(target)!r}')
-    options = Options(views, dict(given or {}), f'work_dirs/{target.stem}')
+    options = Options(
+        views, named(given or {}, method), f'work_dirs/{target.stem}'
+    )
     # A refusal for the config's sake comes before its data are read.
     method.function(cfg, Facts(why_unknown='they were not read'), options)
     facts = training_facts(cfg) if facts is None else facts
@@ -147,6 +149,10 @@ def write_configs(made: list[MethodConfig], force: bool = False) -> None:
         FileExistsError: If a file is there already.
     """
     for config in made:
+        if config.path.is_dir():
+            raise IsADirectoryError(
+                f'{config.path} is a folder; name another file'
+            )
         if config.path.exists() and not force:
             raise FileExistsError(
                 f'{config.path} is there already; name another file, or add '

@@ -124,6 +124,22 @@ def test_alpha_times_the_positives_of_the_head_class_is_a_half(name):
     assert applied(name, many)[0].model.head.queue_length == 8192
 
 
+def test_hooks_are_added_once():
+    there = dict(type='ClassPriorHook', priority='LOW')
+    cfg, _ = applied('gpaco', TAILED, custom_hooks=[there])
+    assert cfg.custom_hooks == [there, dict(type='mmpaco.PaCoQueueHook')]
+
+
+def test_alpha_is_for_the_batch_that_was_given():
+    cfg, plan = applied(
+        'gpaco', TAILED, given={'train_dataloader.batch_size': 512}
+    )
+    positives = 500 / 950 * (950 + 2 * 512 - 1)
+    assert cfg.model.head.loss.alpha * positives == pytest.approx(0.5, 0.02)
+    assert cfg.train_dataloader.batch_size == 512
+    assert 'batch 512' in told(plan)
+
+
 def test_alpha_is_for_the_queue_that_was_given():
     given = dict(queue_length=0)
     cfg, _ = applied('gpaco', TAILED, given=given)

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmpaco.methods import Facts, Method, Options, Plan, Refusal
-from mmpaco.methods.settings import complete, merged
+from mmpaco.methods.settings import complete, merged, named
 
 BASE = Config(
     dict(
@@ -49,6 +49,20 @@ def test_a_parameter_may_be_in_a_part_that_is_not_there_yet():
     with pytest.raises(Refusal, match='model.new.loss.m'):
         given = {'model.new.loss.m': 3}
         complete(BASE, plan(), method, Options(given=given))
+
+
+def test_a_method_reads_its_parameters_by_their_short_names():
+    given = {'model.head.loss.alpha': 1, 'smooth': True, 'model.depth': [5]}
+    assert named(given, METHOD) == {
+        'alpha': 1,
+        'smooth': True,
+        'model.depth': [5],
+    }
+    with pytest.raises(Refusal, match='alpha is given twice'):
+        named({**given, 'alpha': 1}, METHOD)
+    for value in ('x', '', None, [1]):
+        with pytest.raises(Refusal, match='smooth must be a number'):
+            named({'smooth': value}, METHOD)
 
 
 def test_a_dotted_key_is_one_of_the_result():

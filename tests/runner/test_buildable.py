@@ -67,6 +67,8 @@ def test_what_a_method_breaks_is_no_refusal(change):
     base = Config.fromfile(FCN)
     made = copy.deepcopy(base)
     change(made)
+    with pytest.raises(Refusal, match='cannot be built with a, b as given'):
+        check_builds(made, base, ['a', 'b'])
     with pytest.raises(RuntimeError, match='please report'):
         check_builds(made, base)
 

@@ -182,6 +182,9 @@ def test_methods_are_listed(tmp_path):
         (('gpaco', 'tiny.py', 'out.txt'), 'must be a .py file'),
         (('gpaco', 'tiny.py', 'tiny.py', '--force'), 'would overwrite'),
         (('gpaco', 'tiny.py', '--set', 'alhpa=1'), 'did you mean alpha?'),
+        (('gpaco', 'tiny.py', '--set', 'alpha=x'), 'must be a number'),
+        (('gpaco', 'tiny.py', '--set', 'alpha=-1'), 'with alpha as given'),
+        (('supcon', 'tiny.py', 'folder.py', '--force'), 'is a folder'),
         (('supcon', 'tiny.py', 'there.py'), 'there_stage2.py is there'),
         (('gpaco', 'mmpretrain::mae/mae_vit-base-p16_8xb512-amp-coslr-'
           '300e_in1k.py'), 'self-supervised'),
@@ -197,6 +200,7 @@ def test_a_refusal_is_a_sentence_and_writes_nothing(arguments, told, tmp_path):
         'needs.py': "_base_ = 'mmdet::faster_rcnn/x.py'\n",
         'there_stage2.py': '',
     }
+    (tmp_path / 'folder_stage2.py').mkdir()
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
     before = {x: x.read_bytes() for x in tmp_path.glob('*.*') if x.is_file()}
