@@ -64,8 +64,8 @@ class Options:
             ``parameters``, by name. Where the plan says otherwise they win,
             so a function reads only those that it computes by. Defaults to
             none.
-        work_dir (str): Where the first of two stages leaves its checkpoints.
-            Defaults to 'work_dirs/stage1'.
+        work_dir (str): Where a training leaves its checkpoints, the first
+            of two stages. Defaults to 'work_dirs/stage1'.
     """
 
     views: str = 'own'

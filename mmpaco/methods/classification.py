@@ -10,6 +10,7 @@ from .base import Facts, Options, Plan, method
 from .classifier_settings import (
     add_shots,
     prior_decision,
+    switch_recipes,
     two_view_plan,
     unmix,
     unmix_decisions,
@@ -105,6 +106,7 @@ def balanced_softmax(cfg: Config, facts: Facts, options: Options) -> Plan:
         )
     decisions += unmix_decisions(classifier)
     unmix(settings, classifier)
+    switch_recipes(settings, cfg, decisions)
     add_hooks(settings, cfg, 'mmpaco.ClassPriorHook')
     add_shots(settings, cfg, decisions)
     return Plan(settings, decisions)
@@ -209,13 +211,14 @@ def supcon(cfg: Config, facts: Facts, options: Options) -> Plan:
 
 def _probe(cfg: Config, options: Options, classifier: Classifier) -> Plan:
     """The second stage of SupCon."""
-    train = cfg.get('train_cfg') or {}
-    last = (
-        f'epoch_{train["max_epochs"]}'
-        if train.get('max_epochs')
-        else f'iter_{train.get("max_iters", 0)}'
+    train, given = cfg.get('train_cfg') or {}, options.given
+    epochs, iterations = (
+        given.get(f'train_cfg.{key}', train.get(key))
+        for key in ('max_epochs', 'max_iters')
     )
-    checkpoint = f'{options.work_dir}/{last}.pth'
+    last = f'epoch_{epochs}' if epochs else f'iter_{iterations or 0}'
+    folder = given.get('work_dir', options.work_dir)
+    checkpoint = f'{folder}/{last}.pth'
     model: dict[str, Any] = dict(
         type='mmpaco.LinearProbeClassifier',
         pretrained=checkpoint,
@@ -223,6 +226,9 @@ def _probe(cfg: Config, options: Options, classifier: Classifier) -> Plan:
     if classifier.head_changes:
         model['head'] = dict(classifier.head_changes)
     settings: dict[str, Any] = dict(model=model)
+    if cfg.get('load_from'):
+        # The runner would load it over the network of the first stage.
+        settings['load_from'] = None
     decisions = [
         'The second stage trains the head on the frozen network of the '
         f'first, whose checkpoint it expects at {checkpoint} '

@@ -9,12 +9,13 @@ from mmengine.config import Config
 from .base import Facts, Options, Plan
 from .contrast import contrast_of, is_balanced
 from .stock_classifiers import Classifier, check_linear, missing_pooling
-from .training_data import as_list, type_name
+from .training_data import as_list, leaf_datasets, type_name
 from .views import own_views, papers_views
 
 __all__ = [
     'add_shots',
     'prior_decision',
+    'switch_recipes',
     'two_view_plan',
     'unmix',
     'unmix_decisions',
@@ -74,6 +75,7 @@ def two_view_plan(
         'loss': dict(_delete_=True, **loss),
     }
     settings['train_dataloader'] = dict(dataset=views.settings)
+    switch_recipes(settings, cfg, decisions, options.views)
     if classifier.label_smoothing and 'label_smoothing' in loss:
         decisions.append(
             f'The label smoothing of the config, {loss["label_smoothing"]}, '
@@ -92,6 +94,48 @@ def _head(classifier: Classifier) -> dict[str, Any]:
         changes = dict(classifier.head_changes) if is_replaced else {}
         return {**changes, 'type': 'mmpaco.GPaCoHead'}
     return dict(_delete_=True, type='mmpaco.GPaCoStockHead', stock_head=stock)
+
+
+def switch_recipes(
+    settings: dict[str, Any],
+    cfg: Config,
+    decisions: list[str],
+    views: Optional[str] = None,
+) -> None:
+    """Keep a method where mmpretrain's ``SwitchRecipeHook`` would end it.
+
+    Args:
+        settings (dict): What changes, of which the hooks are set.
+        cfg (Config): The config.
+        decisions (list[str]): To which it is added what was done.
+        views (str, optional): Whose views the pipelines of its recipes make.
+            Defaults to None: they stay.
+    """
+    hooks = as_list(cfg.get('custom_hooks'))
+    if 'SwitchRecipeHook' not in map(type_name, hooks):
+        return
+    leaf = next(leaf_datasets(cfg.train_dataloader.dataset))
+
+    def kept(recipe: dict[str, Any]) -> dict[str, Any]:
+        recipe = dict(recipe)
+        for key in ('loss', 'batch_augments'):
+            recipe.pop(key, None)
+        if views is not None and recipe.get('train_pipeline'):
+            dataset = dict(leaf, pipeline=recipe['train_pipeline'])
+            make = own_views if views == 'own' else papers_views
+            recipe['train_pipeline'] = make(dataset).settings['pipeline']
+        return recipe
+
+    settings['custom_hooks'] = [
+        dict(hook, schedule=[kept(x) for x in hook.get('schedule') or ()])
+        if type_name(hook) == 'SwitchRecipeHook'
+        else hook
+        for hook in hooks
+    ]
+    decisions.append(
+        'SwitchRecipeHook keeps the loss of the method and unmixed labels'
+        + (', and its pipelines make two views.' if views else '.')
+    )
 
 
 def unmix(

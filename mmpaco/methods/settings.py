@@ -135,6 +135,11 @@ def complete(
     below = base.to_dict()
     stages = [plan, *([plan.second_stage] if plan.second_stage else [])]
     settings = [copy.deepcopy(stage.settings) for stage in stages]
+    if below.get('work_dir'):
+        # Else it would mix with a run of the base, and two stages would.
+        for i, changes in enumerate(settings):
+            changes['work_dir'] = options.work_dir + ('_stage2' if i else '')
+    own = ['It has a work_dir of its own.'] if below.get('work_dir') else []
     for name, value in options.given.items():
         dotted = method.parameters.get(name, name)
         is_parameter = dotted in method.parameters.values()
@@ -165,7 +170,7 @@ def complete(
     for stage, changed in reversed(list(zip(stages, settings))):
         done = Plan(
             fitted(below, changed),
-            list(stage.decisions),
+            [*stage.decisions, *own],
             dict(stage.comments),
             done,
             stage.bases,

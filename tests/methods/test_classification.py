@@ -124,6 +124,27 @@ def test_alpha_times_the_positives_of_the_head_class_is_a_half(name):
     assert applied(name, many)[0].model.head.queue_length == 8192
 
 
+@pytest.mark.parametrize('name', [*CONTRAST, 'balanced-softmax'])
+@pytest.mark.parametrize('views', ('own', 'papers'))
+def test_a_switch_of_recipes_does_not_end_a_method(name, views):
+    recipe = dict(
+        action_epoch=3,
+        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1),
+        batch_augments=dict(augments=[dict(type='Mixup')]),
+        train_pipeline=STEPS,
+    )
+    hook = dict(type='SwitchRecipeHook', schedule=[recipe], priority='LOW')
+    cfg, plan = applied(name, views=views, custom_hooks=[hook])
+    switch = cfg.custom_hooks[0]
+    assert switch.priority == 'LOW' and len(switch.schedule) == 1
+    pipeline = STEPS
+    if name in CONTRAST:
+        pipeline = cfg.train_dataloader.dataset.pipeline
+        assert pipeline[1].type == 'MultiView'
+    assert switch.schedule[0] == dict(action_epoch=3, train_pipeline=pipeline)
+    assert 'SwitchRecipeHook keeps the loss' in told(plan)
+
+
 def test_hooks_are_added_once():
     there = dict(type='ClassPriorHook', priority='LOW')
     cfg, _ = applied('gpaco', TAILED, custom_hooks=[there])
@@ -227,6 +248,27 @@ def test_supcon_has_two_stages():
     assert second.model.pretrained == 'work_dirs/s1/epoch_7.pth'
     assert second.model.head == BASE['model']['head']
     assert second.val_evaluator[1].type == 'mmpaco.ShotAccuracy'
+
+
+def test_the_second_stage_begins_where_the_first_ends():
+    own = dict(work_dir='own', load_from='other.pth')
+    for given, end in (
+        ({}, 'work_dirs/s1/epoch_7.pth'),
+        ({'train_cfg.max_epochs': 9}, 'work_dirs/s1/epoch_9.pth'),
+        ({'work_dir': 'd'}, 'd/epoch_7.pth'),
+    ):
+        cfg, plan = applied('supcon', given=given, **own)
+        second = plan.second_stage.settings
+        assert second['model']['pretrained'] == end
+        # Its weights are not loaded over those of the first stage.
+        assert second['load_from'] is None and cfg.load_from == 'other.pth'
+
+
+def test_a_run_has_a_folder_of_its_own():
+    cfg, plan = applied('supcon', work_dir='own')
+    assert cfg.work_dir == 'work_dirs/s1'
+    assert plan.second_stage.settings['work_dir'] == 'work_dirs/s1_stage2'
+    assert 'work_dir' not in applied('gpaco')[0]
 
 
 @pytest.mark.parametrize(
