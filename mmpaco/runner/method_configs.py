@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Mapping
+from os.path import isfile
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -67,11 +68,11 @@ def parse_config(path: PathLike) -> Config:
         FileNotFoundError: If it is no file.
         Refusal: If it cannot be parsed, or is in pure Python style.
     """
-    text = Path(path).read_text(encoding='utf-8', errors='replace')
-    if re.search(r'^\s*with read_base\(\)', text, re.MULTILINE):
+    if _is_pure_python(path):
         raise Refusal(
-            f'{path} is in pure Python style (read_base), on which a config '
-            'of settings cannot stand; give its twin with _base_ = ...'
+            f'{path} is in pure Python style (read_base, or an import of a '
+            'package), on which a config of settings cannot stand; give its '
+            'twin with _base_ = ... and types as strings'
         )
     try:
         cfg = load_config(path, custom_imports=False)
@@ -178,9 +179,9 @@ def plan_config(
         MethodConfig: The new config.
 
     Raises:
-        ValueError: If it would overwrite the config.
+        ValueError: If it would overwrite the config or a base of it.
     """
-    check_apart(target, source.path)
+    check_apart(target, *_files(cfg))
     base = cfg.to_dict()
     for file in plan.bases:
         base.update(Config.fromfile(shipped_configs() / file).to_dict())
@@ -190,6 +191,21 @@ def plan_config(
     text = config_text(plan, base, where, title)
     found = _read(plan, base, source)
     return MethodConfig(target, text, tuple(plan.decisions), found, cfg)
+
+
+def _is_pure_python(path: PathLike) -> bool:
+    """Whether mmengine takes a file for a config of imports."""
+    try:
+        return bool(Config._is_lazy_import(str(path)))
+    except (SyntaxError, ValueError):
+        # What is no Python is told of by the parser.
+        return False
+
+
+def _files(cfg: Config) -> list[str]:
+    """Give the files of a config and of all that it stands on."""
+    # mmengine writes the path of each above its text.
+    return [x for x in cfg.text.splitlines() if isfile(x)]
 
 
 def _shipped(plan: Plan) -> list[str]:
@@ -231,11 +247,8 @@ def _read(plan: Plan, base: dict[str, Any], source: ConfigFile) -> Config:
         read = load_config(path, custom_imports=False)
     found = read.to_dict()
     expected = merged(base, plan.settings)
-    wrong = [
-        key
-        for key in {*found, *expected}
-        if found.get(key) != expected.get(key)
-    ]
+    # What the text leaves alone may be another each time, as a date is.
+    wrong = [x for x in plan.settings if found.get(x) != expected.get(x)]
     if wrong:
         raise RuntimeError(
             f'the config of {source.path} would not say what was meant of '

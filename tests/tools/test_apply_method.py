@@ -160,6 +160,27 @@ def test_the_name_and_the_folder_are_chosen(tmp_path):
     assert apply(tmp_path, 'gpaco', 'tiny.py', '--force').returncode == 0
 
 
+def test_a_config_may_be_another_each_time(tmp_path):
+    extra = 'import time\nwork_dir = str(time.time_ns())\nx = time.time_ns()\n'
+    write_tiny(tmp_path, extra=extra)
+    out = apply(tmp_path, 'gpaco', 'tiny.py')
+    assert out.returncode == 0, out.stderr
+    cfg = Config.fromfile(tmp_path / 'tiny_gpaco.py')
+    assert cfg.work_dir == 'work_dirs/tiny_gpaco'
+
+
+def test_short_names_are_for_segmentors_too(tmp_path):
+    pytest.importorskip('mmseg')
+    out = apply(
+        tmp_path, 'gpaco', 'mmseg::fcn/fcn_r18-d8_4xb2-80k_cityscapes-'
+        '512x1024.py', 'fcn.py', '--set', 'alpha=0.02', 'num_samples=64',
+    )  # fmt: skip
+    assert out.returncode == 0, out.stderr
+    assert Config.fromfile(tmp_path / 'fcn.py').model.gpaco == dict(
+        loss_decode=dict(alpha=0.02), num_samples=64
+    )
+
+
 def test_methods_are_listed(tmp_path):
     out = apply(tmp_path, '--list')
     assert out.returncode == 0
@@ -178,6 +199,8 @@ def test_methods_are_listed(tmp_path):
         (('gpaco', 'broken.py'), 'cannot be parsed (NameError'),
         (('gpaco', 'no_python.py'), 'cannot be parsed'),
         (('gpaco', 'pure.py'), 'pure Python style'),
+        (('gpaco', 'imports.py'), 'an import of a package'),
+        (('gpaco', 'above.py', 'tiny.py', '--force'), 'would overwrite'),
         (('gpaco', 'needs.py'), 'needs a package'),
         (('gpaco', 'tiny.py', 'out.txt'), 'must be a .py file'),
         (('gpaco', 'tiny.py', 'tiny.py', '--force'), 'would overwrite'),
@@ -197,6 +220,8 @@ def test_a_refusal_is_a_sentence_and_writes_nothing(arguments, told, tmp_path):
         'no_python.py': 'model = dict(\n',
         'pure.py': 'from mmengine.config import read_base\n\n'
         'with read_base():\n    from .x import *\n',
+        'imports.py': 'from torch.optim import SGD\n',
+        'above.py': "_base_ = 'tiny.py'\n",
         'needs.py': "_base_ = 'mmdet::faster_rcnn/x.py'\n",
         'there_stage2.py': '',
     }
