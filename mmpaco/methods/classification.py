@@ -8,7 +8,9 @@ from mmengine.config import Config
 
 from .base import Facts, Options, Plan, method
 from .classifier_settings import (
+    CROSS_ENTROPIES,
     add_shots,
+    loss_decisions,
     prior_decision,
     switch_recipes,
     two_view_plan,
@@ -23,8 +25,6 @@ from .training_data import type_name
 _SCOPE = 'mmpretrain'
 _HEAD = 'model.head'
 _LOSS = 'model.head.loss'
-# Losses of a linear classifier that are a cross-entropy.
-_CROSS_ENTROPIES = ('', 'CrossEntropyLoss', 'LabelSmoothLoss')
 
 _TEMPERATURE = {'temperature': f'{_LOSS}.temperature'}
 _HEAD_PARAMETERS = {
@@ -53,7 +53,7 @@ def cross_entropy(cfg: Config, facts: Facts, options: Options) -> Plan:
     loss = type_name(classifier.head.get('loss'))
     head = dict(classifier.head_changes)
     decisions = list(classifier.notes)
-    if loss in _CROSS_ENTROPIES:
+    if loss in CROSS_ENTROPIES:
         decisions.append(
             f'The loss of the config, {loss or "CrossEntropyLoss"}, is a '
             'cross-entropy and stays, with all else.'
@@ -104,7 +104,7 @@ def balanced_softmax(cfg: Config, facts: Facts, options: Options) -> Plan:
             'The label smoothing of the config goes: Balanced Softmax has '
             'none.'
         )
-    decisions += unmix_decisions(classifier)
+    decisions += unmix_decisions(classifier) + loss_decisions(classifier)
     unmix(settings, classifier)
     switch_recipes(settings, cfg, decisions)
     add_hooks(settings, cfg, 'mmpaco.ClassPriorHook')

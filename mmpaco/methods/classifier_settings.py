@@ -13,13 +13,18 @@ from .training_data import as_list, leaf_datasets, type_name
 from .views import own_views, papers_views
 
 __all__ = [
+    'CROSS_ENTROPIES',
     'add_shots',
+    'loss_decisions',
     'prior_decision',
     'switch_recipes',
     'two_view_plan',
     'unmix',
     'unmix_decisions',
 ]
+
+# Losses of a linear classifier that are a cross-entropy.
+CROSS_ENTROPIES = ('', 'CrossEntropyLoss', 'LabelSmoothLoss')
 
 
 def two_view_plan(
@@ -66,7 +71,7 @@ def two_view_plan(
             'GlobalAveragePooling comes after it.'
         )
     settings: dict[str, Any] = dict(model=model)
-    decisions += unmix_decisions(classifier)
+    decisions += unmix_decisions(classifier) + loss_decisions(classifier)
     unmix(settings, classifier, type='mmpaco.MultiViewDataPreprocessor')
     model['head'] = {
         **_head(classifier),
@@ -162,6 +167,22 @@ def unmix_decisions(classifier: Classifier) -> list[str]:
     return [
         'Mixup, CutMix and one-hot labels go: the loss needs one class for '
         'each image.'
+    ]
+
+
+def loss_decisions(classifier: Classifier) -> list[str]:
+    """Say what goes with the loss of a config, unless it is plain."""
+    loss = classifier.head.get('loss') or {}
+    lost = [
+        key
+        for key in ('class_weight', 'loss_weight', 'pos_weight', 'use_sigmoid')
+        if loss.get(key) not in (None, False, 1)
+    ]
+    if not lost and type_name(loss) in CROSS_ENTROPIES:
+        return []
+    return [
+        f'{type_name(loss)} gives way to the loss of the method'
+        + (f', and its {", ".join(lost)} with it.' if lost else '.')
     ]
 
 

@@ -145,6 +145,20 @@ def test_a_switch_of_recipes_does_not_end_a_method(name, views):
     assert 'SwitchRecipeHook keeps the loss' in told(plan)
 
 
+@pytest.mark.parametrize('name', [*CONTRAST, 'balanced-softmax'])
+def test_what_goes_with_a_loss_is_told(name):
+    def told_of(**loss):
+        head = dict(loss=dict(_delete_=True, **loss))
+        return told(applied(name, model=dict(head=head))[1])
+
+    plain = dict(type='CrossEntropyLoss', loss_weight=1.0)
+    assert 'gives way' not in told_of(**plain)
+    weights = told_of(type='CrossEntropyLoss', class_weight=[2.0] * 10)
+    assert 'CrossEntropyLoss gives way' in weights
+    assert 'its class_weight with it' in weights
+    assert 'FocalLoss gives way' in told_of(type='FocalLoss')
+
+
 def test_hooks_are_added_once():
     there = dict(type='ClassPriorHook', priority='LOW')
     cfg, _ = applied('gpaco', TAILED, custom_hooks=[there])
