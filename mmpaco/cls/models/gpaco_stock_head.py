@@ -48,12 +48,17 @@ class InnerHead(nn.Module):
         return [self.head.get_submodule(name) for name in self._names]
 
     @property
-    def in_channels(self) -> int:
-        """Size D of what the classifier sees."""
+    def last(self) -> list[Any]:
+        """Those that give scores."""
         # A head on several features takes as many classifiers to the end.
         sizes = getattr(self.head, 'in_channels', None)
         used = len(sizes) if isinstance(sizes, Sequence) else 1
-        return sum(x.in_features for x in self.classifiers[-used:])
+        return self.classifiers[-used:]
+
+    @property
+    def in_channels(self) -> int:
+        """Size D of what the classifier sees."""
+        return sum(x.in_features for x in self.last)
 
     def forward(self, feats: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
         """Run the head.
@@ -169,7 +174,7 @@ class GPaCoStockHead(GPaCoHead):
             if name != 'loss_module':
                 self.add_module(name, child)
         if not self.loss_module.trains_centers:
-            for layer in inner.classifiers:
+            for layer in inner.last:
                 layer.requires_grad_(False)
 
     @property

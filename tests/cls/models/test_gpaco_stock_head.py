@@ -103,11 +103,12 @@ def test_every_weight_trains(name):
     assert all(x.grad is not None for x in head.parameters())
 
 
-def test_supcon_freezes_the_classifier_alone():
-    head = build(
-        'VisionTransformerClsHead',
-        loss=dict(type='mmpaco.SupConLoss', temperature=0.1),
-    )
+@pytest.mark.parametrize('hidden', (5, 3))
+def test_supcon_freezes_the_classifier_alone(hidden, monkeypatch):
+    # A hidden layer may be as large as there are classes.
+    name = 'VisionTransformerClsHead'
+    monkeypatch.setitem(HEADS, name, dict(HEADS[name], hidden_dim=hidden))
+    head = build(name, loss=dict(type='mmpaco.SupConLoss', temperature=0.1))
     frozen = [x for x, p in head.named_parameters() if not p.requires_grad]
     assert frozen == ['layers.head.weight', 'layers.head.bias']
 
