@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
+from mmengine.config import ConfigDict
+
 from .base import Plan
 
 __all__ = ['config_text']
@@ -296,7 +298,7 @@ def _is_name(key: Any) -> bool:
 
 def _item(path: str, key: Any) -> str:
     """Name an item of a dict of mmengine's, whose methods win over keys."""
-    if _is_name(key) and not hasattr(dict, key):
+    if _is_name(key) and not hasattr(ConfigDict, key):
         return f'{path}.{key}'
     return f'{path}[{key!r}]'
 

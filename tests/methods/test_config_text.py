@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.config import Config
@@ -131,3 +132,15 @@ def test_a_line_is_no_longer_than_79():
     )
     text = config_text(Plan(changes), {}, "'base.py'", 'Long title. ' * 20)
     assert max(map(len, text.splitlines())) <= 79
+
+
+@pytest.mark.parametrize('key', ('copy', 'deepcopy', 'freeze', 'to_dict'))
+def test_a_part_may_have_the_name_of_a_method_of_the_config(key, tmp_path):
+    hooks = [dict(type='EMAHook', momentum=0.0001, begin_epoch=100)]
+    (tmp_path / 'base.py').write_text(f'{key} = {hooks!r}\n')
+    plan = Plan(dict(x=[*hooks, dict(type='Other')]))
+    text = config_text(plan, {key: hooks}, "'base.py'")
+    assert key in text
+    (tmp_path / 'above.py').write_text(text)
+    read = Config.fromfile(tmp_path / 'above.py')
+    assert read.x == [*hooks, dict(type='Other')]
