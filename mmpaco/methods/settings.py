@@ -11,7 +11,7 @@ from mmengine.config import Config
 from .base import Method, Options, Plan, Refusal, nearest
 from .training_data import as_list, type_name
 
-__all__ = ['add_hooks', 'complete', 'fitted', 'merged', 'named']
+__all__ = ['add_hooks', 'asked', 'complete', 'fitted', 'merged', 'named']
 
 Settings = Mapping[str, Any]
 
@@ -114,6 +114,47 @@ def named(given: Settings, method: Method) -> dict[str, Any]:
     return result
 
 
+def asked(cfg: Config, given: Settings) -> Config:
+    """Give a config what a user says of parts that it has itself.
+
+    So a method reads of the data and the classes that will be trained.
+
+    Args:
+        cfg (Config): The config.
+        given (Mapping): Values by dotted keys. Those of lists are left out:
+            they are of the pipeline of the result.
+
+    Returns:
+        Config: Another config.
+    """
+    values = copy.deepcopy(cfg.to_dict())
+    for dotted, value in given.items():
+        node, last = _place(values, dotted)
+        if isinstance(node, dict) and last in node:
+            node[last] = value
+    return Config(values, filename=cfg.filename)
+
+
+def _place(values: Any, dotted: str) -> tuple[Any, str]:
+    """Find what a dotted key is in, through dicts; None if nothing is."""
+    *above, last = dotted.split('.')
+    for key in above:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values, last
+
+
+def _check_kept(plan: Plan, dotted: str) -> None:
+    """See that a value does not take away what a method consists of."""
+    node, last = _place(plan.settings, dotted)
+    there = node.get(last) if isinstance(node, Mapping) else None
+    is_part = last in ('type', 'custom_hooks', 'pipeline')
+    if there is not None and (is_part or isinstance(there, Mapping)):
+        raise Refusal(
+            f'{dotted} is what the method consists of; set what is inside of '
+            'it, or write another config on the result'
+        )
+
+
 def complete(
     base: Config, plan: Plan, method: Method, options: Options
 ) -> Plan:
@@ -130,7 +171,8 @@ def complete(
         Plan: The plan.
 
     Raises:
-        Refusal: If nothing has a key that was given.
+        Refusal: If nothing has a key that was given, or the method would be
+            none with it.
     """
     below = base.to_dict()
     stages = [plan, *([plan.second_stage] if plan.second_stage else [])]
@@ -142,6 +184,7 @@ def complete(
     own = ['It has a work_dir of its own.'] if below.get('work_dir') else []
     for name, value in options.given.items():
         dotted = method.parameters.get(name, name)
+        _check_kept(plan, dotted)
         is_parameter = dotted in method.parameters.values()
         is_known = False
         for i, changes in enumerate(settings):

@@ -20,7 +20,7 @@ from mmpaco.methods import (
     toolbox_of,
 )
 from mmpaco.methods.config_text import config_text
-from mmpaco.methods.settings import complete, merged, named
+from mmpaco.methods.settings import asked, complete, merged, named
 from mmpaco.methods.views import shipped_configs
 
 from .config_files import load_config
@@ -125,12 +125,18 @@ def apply_method(
     options = Options(
         views, named(given or {}, method), f'work_dirs/{target.stem}'
     )
+    read = asked(cfg, options.given)
     # A refusal for the config's sake comes before its data are read.
-    method.function(cfg, Facts(why_unknown='they were not read'), options)
-    facts = training_facts(cfg) if facts is None else facts
+    method.function(read, Facts(why_unknown='they were not read'), options)
+    facts = training_facts(read) if facts is None else facts
     plan: Optional[Plan] = complete(
-        cfg, method.function(cfg, facts, options), method, options
+        cfg, method.function(read, facts, options), method, options
     )
+    if plan and views == 'papers' and not plan.bases:
+        plan.decisions.append(
+            'views are of methods that contrast two of an image; this one '
+            'has none, and the transforms of the config stay.'
+        )
     made = []
     while plan is not None:
         made.append(plan_config(plan, source, cfg, target, method))

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmpaco.methods import Facts, Method, Options, Plan, Refusal
-from mmpaco.methods.settings import complete, merged, named
+from mmpaco.methods.settings import asked, complete, merged, named
 
 BASE = Config(
     dict(
@@ -95,6 +95,36 @@ def test_a_dotted_key_is_one_of_the_result():
 def test_a_key_that_nothing_has_is_refused(key, near):
     with pytest.raises(Refusal, match=f'{key}.*mean {near}'):
         result_of(plan(), **{key: 1})
+
+
+@pytest.mark.parametrize(
+    'key', ['model.head.loss.type', 'model.head.loss', 'model.head', 'model']
+)
+def test_what_a_method_consists_of_stays(key):
+    with pytest.raises(Refusal, match=f'{key} is what the method consists'):
+        result_of(plan(), **{key: None})
+
+
+def test_a_method_reads_what_is_given_for_parts_of_the_base():
+    before = BASE.to_dict()
+    read = asked(
+        BASE,
+        {
+            'model.depth': 50,
+            'model.head.type': 'G',
+            # Of the result alone, of a list, of what is no dict.
+            'alpha': 1,
+            'model.head.new': 2,
+            'data.pipeline.1.scale': 32,
+            'model.depth.x': 3,
+        },
+    )
+    expected = BASE.to_dict()
+    expected['model'].update(
+        depth=50, head=dict(type='G', loss=dict(type='L'))
+    )
+    assert read.to_dict() == expected
+    assert BASE.to_dict() == before
 
 
 def test_a_value_is_for_each_stage_that_has_its_key():

@@ -207,6 +207,10 @@ def test_methods_are_listed(tmp_path):
         (('gpaco', 'tiny.py', '--set', 'alhpa=1'), 'did you mean alpha?'),
         (('gpaco', 'tiny.py', '--set', 'alpha=x'), 'must be a number'),
         (('gpaco', 'tiny.py', '--set', 'alpha=-1'), 'with alpha as given'),
+        (('gpaco', 'tiny.py', '--set', 'model.type=ImageClassifier'),
+         'is what the method consists of'),
+        (('gpaco', 'tiny.py', '--set', 'custom_hooks=None'),
+         'is what the method consists of'),
         (('supcon', 'tiny.py', 'folder.py', '--force'), 'is a folder'),
         (('supcon', 'tiny.py', 'there.py'), 'there_stage2.py is there'),
         (('gpaco', 'mmpretrain::mae/mae_vit-base-p16_8xb512-amp-coslr-'

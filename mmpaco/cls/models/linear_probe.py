@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mmengine.runner import CheckpointLoader
 from mmpretrain.models import ImageClassifier
 
 from mmpaco.registry import MODELS
@@ -19,6 +20,10 @@ class LinearProbeClassifier(ImageClassifier):
         *args: Arguments of ``ImageClassifier``, such as ``pretrained`` for
             the checkpoint of the first stage.
         **kwargs: Likewise.
+
+    Raises:
+        RuntimeError: By ``init_weights``, if the checkpoint that it is given
+            lacks a weight of the backbone.
 
     Example:
         >>> from mmpaco.registry import MODELS
@@ -46,6 +51,28 @@ class LinearProbeClassifier(ImageClassifier):
         for part in (self.backbone, self.neck):
             if part is not None:
                 part.requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """Load the network of the first stage, if it is given."""
+        super().init_weights()
+        source = self.init_cfg if isinstance(self.init_cfg, dict) else {}
+        if source.get('type') != 'Pretrained':
+            return
+        path = source['checkpoint']
+        # Weights that are not there, mmengine logs, and goes on.
+        found = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+        names = set(found.get('state_dict', found))
+        missing = [
+            name
+            for name, _ in self.backbone.named_parameters()
+            if f'backbone.{name}' not in names
+        ]
+        if missing:
+            raise RuntimeError(
+                f'{path} lacks {len(missing)} weights of the backbone, such '
+                f'as backbone.{missing[0]}, which would stay random and '
+                'frozen; give the checkpoint of the first stage'
+            )
 
     def train(self, mode: bool = True) -> 'LinearProbeClassifier':
         """Set the mode of the head alone."""
