@@ -54,24 +54,28 @@ class _CenterTerms(torch.autograd.Function):
         share = 0.0
         if label_smoothing > 0:
             share = label_smoothing / (scores.shape[-1] - 1)
-            others = scores.sum(-1) - pulled
-            pulled = (1 - label_smoothing) * pulled + share * others
+        of_target = 1 - label_smoothing - share
+        if share > 0:
+            # Not of the others alone: two minus infinities have no difference.
+            pulled = of_target * pulled + share * scores.sum(-1)
         largest = scores.amax(-1, keepdim=True)
         # Of scores that are all minus infinity, which differ by nothing.
         largest = largest.masked_fill(largest.abs() == math.inf, 0)
         exponentials = (scores - largest).exp_()
         sums = exponentials.sum(-1)
-        ctx.save_for_backward(exponentials, sums, index)
+        log_sum = sums.log() + largest.squeeze(-1)
+        # An output, of all that is saved, has the graph of the scores.
+        ctx.save_for_backward(exponentials, sums, index, log_sum)
         ctx.share = share
-        ctx.of_target = 1 - label_smoothing - share
-        return sums.log() + largest.squeeze(-1), pulled
+        ctx.of_target = of_target
+        return log_sum, pulled
 
     @staticmethod
     @differentiable_once
     def backward(
         ctx: Any, of_log_sum: Tensor, of_pulled: Tensor
     ) -> tuple[Tensor, None, None, None]:
-        exponentials, sums, index = ctx.saved_tensors
+        exponentials, sums, index, _ = ctx.saved_tensors
         factor = (of_log_sum / sums).masked_fill(sums == 0, 0)
         found = exponentials * factor[..., None]
         if ctx.share > 0:

@@ -301,15 +301,19 @@ class _Contrast(torch.autograd.Function):
         rows = _split(features, launch.products)
         more = None if extra is None else _split(extra, launch.products)
         log2_z = log2_sums(rows, more, launch)
-        ctx.save_for_backward(log2_z, *rows, *(() if more is None else more))
+        out = log2_z / _LOG2_E
+        # An output, of all that is saved, has the graph of the features.
+        ctx.save_for_backward(
+            out, log2_z, *rows, *(() if more is None else more)
+        )
         ctx.launch = launch
         ctx.channels = features.shape[2]
-        return log2_z / _LOG2_E
+        return out
 
     @staticmethod
     @differentiable_once
     def backward(ctx: Any, grad: Tensor) -> tuple[Optional[Tensor], ...]:
-        log2_z, *saved = ctx.saved_tensors
+        _, log2_z, *saved = ctx.saved_tensors
         rows = _Operands(*saved[:2])
         more = _Operands(*saved[2:]) if len(saved) > 2 else None
         of_extra = more is not None and ctx.needs_input_grad[1]

@@ -31,7 +31,8 @@ def differentiable_once(
     graph; that of a mean has none.
 
     Args:
-        backward (Callable): The backward of an autograd function.
+        backward (Callable): The backward of an autograd function that saves
+            an input or an output: what it made on the way has no graph.
 
     Returns:
         Callable: The same, whose results raise if differentiated.

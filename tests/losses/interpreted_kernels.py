@@ -76,8 +76,21 @@ def case(images, rows, channels, more, temperature, is_safe, products):
     ]
 
 
+def refuses_a_second_derivative():
+    """Also where what comes in has no graph."""
+    rows = F.normalize(torch.randn(1, 5, 16), dim=2).requires_grad_()
+    out = contrast(rows, None, 0.2, products=3)
+    (grad,) = torch.autograd.grad(out.sum(), rows, create_graph=True)
+    try:
+        torch.autograd.grad(grad.square().sum() + rows.sum(), rows)
+    except RuntimeError as error:
+        return 'differentiated twice' in str(error)
+    return False
+
+
 if __name__ == '__main__':
     EMPTY, torch.empty = torch.empty, poisoned
+    assert refuses_a_second_derivative()
     for blocks in SMALL:
         for key in contrast_triton._AMPERE:
             contrast_triton._AMPERE[key] = blocks

@@ -245,6 +245,17 @@ def test_a_loss_of_ones_own_that_gives_another_shape_is_told(wrong, told):
         Wrong(0.2)(**inputs())
 
 
+def test_a_second_derivative_of_the_scores_alone_raises():
+    """What comes in has no graph then, if there are no contrasts."""
+    given = inputs(torch.float64)
+    names = ('features', 'center_logits')
+    rows = [given[name].requires_grad_() for name in names]
+    loss = PaCoLoss(alpha=0.05, temperature=0.2, gamma=0.0)(**given)
+    grads = torch.autograd.grad(loss, rows, create_graph=True)
+    with pytest.raises(RuntimeError, match='differentiated twice'):
+        torch.autograd.grad(sum(x.square().sum() for x in grads), rows)
+
+
 @pytest.mark.parametrize('make', LOSSES[:3])
 @pytest.mark.parametrize('temperature', (0.2, 0.01))
 def test_a_second_derivative_of_the_tiled_form_raises(make, temperature):

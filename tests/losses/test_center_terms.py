@@ -70,6 +70,14 @@ def test_classes_that_are_masked_out():
     torch.testing.assert_close(scores.grad, torch.tensor(expected))
 
 
+@pytest.mark.parametrize('label_smoothing', [0.0, 0.1])
+def test_a_target_that_is_masked_out_has_an_infinite_loss(label_smoothing):
+    scores = torch.tensor([[-math.inf, 1.0, 2.0], [-math.inf] * 3])
+    target = torch.tensor([0, 1])
+    _, pulled = center_terms(scores, None, target, label_smoothing)
+    assert pulled.tolist() == [-math.inf] * 2
+
+
 def test_scores_and_prior_are_left_as_they_are():
     scores, prior, target = make_inputs((4, 3))
     before = scores.detach().clone(), prior.clone()
