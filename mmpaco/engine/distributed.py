@@ -86,7 +86,10 @@ def _message(
     start = _HEADER
     for tensor, width in zip(tensors, widths):
         if num_rows <= room:
-            rows = tensor.detach().contiguous().view(torch.uint8).flatten()
+            # Not contiguous(), which leaves the strides of one row or none
+            # as they are, and bytes want a last one of 1.
+            rows = tensor.detach().clone(memory_format=torch.contiguous_format)
+            rows = rows.view(torch.uint8).flatten()
             message[start : start + len(rows)] = rows
         start += room * width
     return message

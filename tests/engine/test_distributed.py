@@ -54,6 +54,9 @@ kinds = [
     torch.full((rank, 2, 1), rank + 0.5, dtype=torch.float64),
     torch.full((rank,), rank % 2, dtype=torch.bool),
     torch.full((3, rank), -float('inf'), dtype=torch.bfloat16).t(),
+    # Contiguous, of one row or none, and yet with strides that are not.
+    torch.full((rank, 4), rank + 0.5)[:, ::4],
+    torch.ones(rank, 3, 1, 2).to(memory_format=torch.channels_last),
 ]
 for one, other in zip(gather_rows(*kinds), kinds):
     assert one.dtype == other.dtype, (one.dtype, other.dtype)
