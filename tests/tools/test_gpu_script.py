@@ -19,9 +19,14 @@ def run(folder, *steps, **variables):
     )
 
 
-pytestmark = pytest.mark.slow
+def test_a_step_that_does_not_exist_is_told(tmp_path):
+    done = run(tmp_path, 'positve')
+    assert done.returncode == 1
+    assert 'positve: no such step' in done.stdout
+    assert '1 of 1 steps failed' in done.stdout
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_stops_no_other(tmp_path):
     """Here there are no wheels to install."""
     done = run(tmp_path, 'install', 'card', WHEELS=str(tmp_path / 'no'))
@@ -36,6 +41,7 @@ def test_a_step_that_fails_stops_no_other(tmp_path):
     assert '1 of 2 steps failed' in summary
 
 
+@pytest.mark.slow
 def test_all_steps_run_without_a_card(tmp_path):
     pytest.importorskip('mmseg')
     pytest.importorskip('mmpretrain')

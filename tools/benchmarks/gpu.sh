@@ -116,6 +116,17 @@ step trace 45 "${run[@]}" $here/gpu_steps.py trace \
     configs/gpaco/deeplabv3plus_r50_cityscapes.py --batch $seg \
     "${pixels[@]}" --device "$device" --out "$out/trace.json"
 
+for name in "${@:2}"; do
+    case " ${names[*]-} " in
+        *" $name "*) ;;
+        *)
+            failed=$((failed + 1))
+            names+=("$name")
+            note "$name: no such step on this device"
+            ;;
+    esac
+done
+
 # Tables last: the end of the output is what is sure to be seen.
 {
     for name in "${names[@]}"; do
