@@ -218,7 +218,7 @@ def _probe(cfg: Config, options: Options, classifier: Classifier) -> Plan:
     )
     last = f'epoch_{epochs}' if epochs else f'iter_{iterations or 0}'
     folder = given.get('work_dir', options.work_dir)
-    checkpoint = f'{folder}/{last}.pth'
+    checkpoint = given.get('model.pretrained', f'{folder}/{last}.pth')
     model: dict[str, Any] = dict(
         type='mmpaco.LinearProbeClassifier',
         pretrained=checkpoint,

@@ -3,6 +3,8 @@
 import contextlib
 import copy
 import io
+import logging
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -42,13 +44,12 @@ def _without_values() -> Iterator[None]:
 
 def _build_model(cfg: Config) -> torch.nn.Module:
     model: torch.nn.Module
-    with contextlib.redirect_stdout(io.StringIO()):
-        try:
-            with _without_values():
-                model = MODELS.build(copy.deepcopy(cfg.model))
-        except NotImplementedError:
-            # It copies values while it is built.
+    try:
+        with _without_values():
             model = MODELS.build(copy.deepcopy(cfg.model))
+    except NotImplementedError:
+        # It copies values while it is built.
+        model = MODELS.build(copy.deepcopy(cfg.model))
     return model
 
 
@@ -83,11 +84,26 @@ def build_training(cfg: Config) -> torch.nn.Module:
     if cfg.get('custom_imports'):
         import_modules_from_strings(**cfg.custom_imports)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
-    model = _build_model(cfg)
-    for leaf in leaf_datasets(cfg.train_dataloader.dataset):
-        Compose(leaf.get('pipeline') or [])
-    build_optim_wrapper(model, on_cpu(cfg.optim_wrapper))
+    with _silence():
+        model = _build_model(cfg)
+        for leaf in leaf_datasets(cfg.train_dataloader.dataset):
+            Compose(leaf.get('pipeline') or [])
+        build_optim_wrapper(model, on_cpu(cfg.optim_wrapper))
     return model
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep back what a training would log of each of its parameters."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            with contextlib.redirect_stdout(io.StringIO()):
+                yield
+    finally:
+        logging.disable(before)
 
 
 def check_builds(

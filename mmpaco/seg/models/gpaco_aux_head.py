@@ -91,7 +91,8 @@ class GPaCoAuxHead(BaseDecodeHead):
             main head, or ``in_index``.
 
     Raises:
-        TypeError: If the loss is not ``mmpaco.PaCoLoss``.
+        TypeError: If the loss is not ``mmpaco.PaCoLoss``, or ``num_samples``
+            is no whole number.
         ValueError: If an argument is out of range or does not fit another.
 
     Example:
@@ -129,6 +130,11 @@ class GPaCoAuxHead(BaseDecodeHead):
         if source not in _SOURCES:
             raise ValueError(
                 f'source must be one of {_SOURCES}, but got {source!r}'
+            )
+        if isinstance(num_samples, bool) or not isinstance(num_samples, int):
+            raise TypeError(
+                'num_samples must be a whole number of positions, or -1 for '
+                f'all, but got {num_samples!r}'
             )
         if num_samples < 1 and num_samples != -1:
             raise ValueError(

@@ -486,6 +486,8 @@ def test_class_prior_of_pixel_counts(samples, label_maps):
             'OHEMPixelSampler.*num_samples',
         ),
         (dict(class_counts=[1, 2]), ValueError, 'expected 5 class counts'),
+        (dict(num_samples=2.5), TypeError, 'whole number.*got 2.5'),
+        (dict(num_samples=True), TypeError, 'whole number.*got True'),
     ),
 )
 def test_bad_arguments_are_refused(options, error, message):
