@@ -1,5 +1,6 @@
 """A validation set for what is chosen, which is never the test set."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,14 @@ from mmpaco.methods.training_data import (
 __all__ = ['has_validation', 'validation_settings']
 
 # What may differ between two that read the same images.
-_HOW_READ = {'pipeline', 'test_mode', 'lazy_init', 'serialize_data'}
+_HOW_READ = {
+    'pipeline',
+    'test_mode',
+    'lazy_init',
+    'serialize_data',
+    'max_refetch',
+    'data_root',
+}
 # What only repeats the images of the dataset inside.
 _REPEATERS = ('RepeatDataset', 'ClassBalancedDataset')
 SHARE = 0.2
@@ -30,26 +38,68 @@ def has_validation(cfg: Config) -> bool:
 
     Returns:
         bool: Whether its validation set is neither its test set nor its
-        training set.
+        training set, nor a part of one of them, as far as the config tells.
     """
     loader = cfg.get('val_dataloader')
     if not loader or not cfg.get('val_evaluator'):
         return False
-    mine = _images(loader.dataset)
-    return all(
-        mine != _images(cfg[f'{part}_dataloader'].dataset)
-        for part in ('train', 'test')
+    mine, train, test = (
+        _parts(cfg[f'{part}_dataloader'].dataset)
         if cfg.get(f'{part}_dataloader')
+        else []
+        for part in ('val', 'train', 'test')
     )
+    # Images picked by their index may be any of the whole set's.
+    whole, tested = _unpicked(mine), _unpicked(test)
+    return not any(
+        x in (*mine, *whole) if part == 'train' else x in whole
+        for part, images in (('train', train), ('test', tested))
+        for x in images
+    )
+
+
+def _parts(node: Mapping[str, Any]) -> list[Any]:
+    """Tell which images each dataset has that is joined or repeated."""
+    if type_name(node) in _REPEATERS:
+        return _parts(node['dataset'])
+    if isinstance(node.get('datasets'), (list, tuple)):
+        return [x for inner in node['datasets'] for x in _parts(inner)]
+    return [_images(node)]
 
 
 def _images(node: Any) -> Any:
     """What a dataset's config says of which images it has."""
-    if isinstance(node, Mapping):
-        return {k: _images(x) for k, x in node.items() if k not in _HOW_READ}
     if isinstance(node, (list, tuple)):
         return [_images(x) for x in node]
-    return node
+    if not isinstance(node, Mapping):
+        return node
+    found = {k: _images(x) for k, x in node.items() if k not in _HOW_READ}
+    root = node.get('data_root') or ''
+    if 'dataset' not in node and isinstance(root, str):
+        found['data_prefix'] = _placed(root, found.get('data_prefix') or '')
+        if found.get('ann_file'):
+            found['ann_file'] = _placed(root, found['ann_file'])
+    return found
+
+
+def _placed(root: str, place: Any) -> Any:
+    """Name files in the one way in which they are named here."""
+    if isinstance(place, Mapping):
+        return {k: _placed(root, x) for k, x in place.items()}
+    return (
+        os.path.realpath(os.path.join(root, place))
+        if isinstance(place, str)
+        else place
+    )
+
+
+def _unpicked(parts: Any) -> Any:
+    """The same without a choice of single images."""
+    if isinstance(parts, Mapping):
+        return {k: _unpicked(x) for k, x in parts.items() if k != 'indices'}
+    if isinstance(parts, list):
+        return [_unpicked(x) for x in parts]
+    return parts
 
 
 def validation_settings(cfg: Config) -> tuple[dict[str, Any], str]:

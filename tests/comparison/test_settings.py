@@ -74,6 +74,58 @@ def test_a_test_set_is_no_validation_set(config, own):
     assert val.dataset.pipeline == cfg.test_dataloader.dataset.pipeline
 
 
+@pytest.mark.parametrize(
+    'train, val, own',
+    [
+        ({}, {'data_root': '{here}/val'}, True),
+        # The images of the test under other names.
+        ({}, {'data_root': '{here}/../{name}/test/'}, False),
+        ({}, {'data_root': '', 'data_prefix': '{here}/test'}, False),
+        ({}, {'data_root': '{here}', 'data_prefix': 'test'}, False),
+        # Some of them, or they and more.
+        ({}, {'data_root': '{here}/test', 'indices': 5}, False),
+        ({}, {'data_root': '{here}/test', 'max_refetch': 5}, False),
+        ({}, ['{here}/val', '{here}/test'], False),
+        ({}, ['{here}/val', '{here}/train'], False),
+        # A part of the training set, trained with or left out.
+        ({}, {'data_root': '{here}/train', 'indices': 5}, False),
+        (
+            {'indices': [0, 1, 2]},
+            {'data_root': '{here}/train', 'indices': [3, 4]},
+            True,
+        ),
+    ],
+)
+def test_no_part_of_the_test_set_is_a_validation_set(
+    tmp_path, train, val, own
+):
+    def named(x):
+        if isinstance(x, str):
+            return x.format(here=tmp_path, name=tmp_path.name)
+        return x
+
+    def dataset(**keys):
+        keys = {key: named(x) for key, x in keys.items()}
+        return dict(type='CustomDataset', pipeline=[], **keys)
+
+    if isinstance(val, list):
+        found = [dataset(data_root=x) for x in val]
+        val_set = dict(type='ConcatDataset', datasets=found)
+    else:
+        val_set = dataset(**val)
+    cfg = Config(
+        dict(
+            train_dataloader=dict(
+                dataset=dataset(data_root='{here}/train', **train)
+            ),
+            val_dataloader=dict(dataset=val_set),
+            test_dataloader=dict(dataset=dataset(data_root='{here}/test')),
+            val_evaluator=dict(type='Accuracy'),
+        )
+    )
+    assert has_validation(cfg) is own
+
+
 def test_no_image_is_trained_with_and_validated_on(tmp_path):
     enter_scope('mmpretrain')
     write_tiny(tmp_path)

@@ -47,8 +47,10 @@ def test_settings_are_chosen_on_images_that_trials_do_not_train_with(here):
 
 
 def test_the_balance_is_taken_out_where_there_is_a_validation_set(here):
+    others = write_tiny(here / 'others') / 'data'
     (here / 'validated.py').write_text(
-        "_base_ = 'tiny.py'\nval_dataloader = dict(dataset=dict(indices=20))\n"
+        "_base_ = 'tiny.py'\n"
+        f'val_dataloader = dict(dataset=dict(data_root={str(others)!r}))\n'
     )
     result = call(
         here,
