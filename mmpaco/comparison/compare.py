@@ -49,13 +49,16 @@ class Request:
     gpus: int = 0
 
 
-def method_run(planned: PlannedMethod, seed: int, folder: PathLike) -> Run:
+def method_run(
+    planned: PlannedMethod, seed: int, folder: PathLike, gpus: int = 0
+) -> Run:
     """Give the run of a method with a seed, after that of its first stage.
 
     Args:
         planned (PlannedMethod): The method.
         seed (int): The seed.
         folder: Directory of the comparison.
+        gpus (int): As of :class:`Request`. Defaults to 0.
 
     Returns:
         Run: The run; a first stage is its ``after``.
@@ -66,9 +69,9 @@ def method_run(planned: PlannedMethod, seed: int, folder: PathLike) -> Run:
     for i, path in enumerate(before, 1):
         place = Path(folder) / f'{planned.stem}-stage{i}' / f'seed{seed}'
         label = f'{planned.label}, stage {i}'
-        after = Run(label, path, seed, place, env, after)
+        after = Run(label, path, seed, place, env, after, gpus)
     place = Path(folder) / planned.stem / f'seed{seed}'
-    return Run(planned.label, last, seed, place, env, after)
+    return Run(planned.label, last, seed, place, env, after, gpus)
 
 
 class Comparison:
@@ -128,7 +131,7 @@ class Comparison:
         # All methods of a seed together, so that those which are compared
         # run under the same load.
         self.runs = [
-            method_run(planned, seed, self.folder)
+            method_run(planned, seed, self.folder, self.request.gpus)
             for seed in self.seeds
             for planned in self.planned
         ]
@@ -181,7 +184,6 @@ class Comparison:
                 request.tools_dir,
                 request.jobs,
                 request.threads,
-                gpus=request.gpus,
             )
         except RunsFailed as error:
             return error.failed

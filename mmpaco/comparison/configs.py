@@ -1,5 +1,6 @@
 """The configs of a comparison: one that all methods stand on, then theirs."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ __all__ = ['PlannedMethod', 'plan_method', 'write_common']
 
 _SEED = """
 # The environment variable SEED sets the seed, as the comparison does.
-randomness = dict(seed={{'$SEED:0'}})
+randomness = dict(seed={{'$SEED:0'}}%s)
 """
 
 
@@ -75,8 +76,15 @@ def write_common(
     )
     plan = Plan(dict(settings or _classwise(cfg, toolbox)))
     plan = complete(cfg, plan, method, Options(given=dict(given)))
+    randomness = dict(plan.settings.pop('randomness', {}))
+    if 'seed' in randomness:
+        raise Refusal(
+            'randomness.seed is set by the comparison, to 0, 1 and so on; '
+            'leave it out of the settings, and give --seeds'
+        )
     made = plan_config(plan, source, cfg, Path(out), method)
-    write_text(made.path, made.text + _SEED)
+    more = ''.join(f', {key}={x!r}' for key, x in randomness.items())
+    write_text(made.path, made.text + _SEED % more)
     return parse_config(made.path)
 
 
@@ -120,6 +128,7 @@ def plan_method(
     facts: Mapping[int, Facts],
     given: Mapping[str, Any],
     label: Optional[str] = None,
+    taken: Optional[set[str]] = None,
 ) -> PlannedMethod:
     """Put a method on the common config, and write its configs beside it.
 
@@ -132,6 +141,8 @@ def plan_method(
         facts (Mapping): What is known of the training data, by seed.
         given (Mapping): Values by short name or dotted key.
         label (str, optional): Its name in tables. Defaults to ``name``.
+        taken (set[str], optional): Names in paths that others have, to which
+            its own is added. Defaults to none.
 
     Returns:
         PlannedMethod: The method.
@@ -141,6 +152,11 @@ def plan_method(
     """
     label = label or name
     stem = re.sub(r'[^a-z0-9.]+', '-', label.lower()).strip('-')
+    taken = set() if taken is None else taken
+    if stem in taken:
+        # Such as of 'alpha 1' and 'alpha -1'.
+        stem += f'-{hashlib.sha256(label.encode()).hexdigest()[:8]}'
+    taken.add(stem)
     stages: dict[int, tuple[Path, ...]] = {}
     decisions: list[str] = []
     written: dict[tuple[str, ...], tuple[Path, ...]] = {}

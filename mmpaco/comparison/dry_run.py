@@ -78,13 +78,11 @@ def _timed(comparison: Comparison, run: Run) -> Estimate:
     folder = comparison.folder / 'dry-run' / run.dir.parent.name
     config = folder.parent / f'{folder.name}.py'
     write_text(config, _TEXT.format(base=str(run.config)))
-    trial = Run(run.label, config, run.seed, folder, run.env)
+    trial = Run(run.label, config, run.seed, folder, run.env, gpus=run.gpus)
     request = comparison.request
-    slots = device_slots(1, request.gpus, visible_devices())
+    slots = device_slots(1, run.gpus, visible_devices())
     trial.clear()
-    process = RunProcess(
-        trial, request.tools_dir, request.threads, request.gpus, slots[0]
-    )
+    process = RunProcess(trial, request.tools_dir, request.threads, slots[0])
     try:
         good = None
         while good is None and not process.testing:

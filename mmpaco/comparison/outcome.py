@@ -23,6 +23,7 @@ from .statements import compare_methods
 __all__ = ['publish']
 
 _MOST_NAMES = 20
+_PICTURES = ('overview', 'curves', 'classes')
 
 
 def publish(
@@ -114,10 +115,13 @@ def _show(
 def _draw(
     comparison: Comparison, results: Mapping[str, Any], columns: Columns
 ) -> None:
+    folder = comparison.folder
+    for name in _PICTURES:
+        # Of an earlier call, perhaps of another config.
+        (folder / f'{name}.png').unlink(missing_ok=True)
     finished = [run for run in comparison.runs if run.finished]
     if not finished:
         return
-    folder = comparison.folder
     plot_overview(results, columns.groups, folder / 'overview.png')
     plot_curves(finished, columns.main, folder / 'curves.png')
     is_seg = toolbox_of(comparison.common) == 'mmseg'

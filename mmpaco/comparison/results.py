@@ -73,8 +73,8 @@ def _method(group: Sequence[Run], unit: str) -> dict[str, Any]:
     metrics = [run.metrics for run in finished]
     scalars = {
         key: [float(m[key]) for m in metrics]
-        for key, value in (metrics[0] if metrics else {}).items()
-        if isinstance(value, (int, float)) and all(key in m for m in metrics)
+        for key in (metrics[0] if metrics else {})
+        if all(isinstance(m.get(key), (int, float)) for m in metrics)
     }
     memory = [x['memory'] for x in records if 'memory' in x]
     return {

@@ -27,8 +27,6 @@ class RunProcess:
         run: The run, which is not finished.
         tools_dir: Directory of ``train.py`` and ``test.py``.
         threads: ``OMP_NUM_THREADS`` of the process.
-        gpus: Processes of the training, and as many GPUs where there are
-            some, by ``dist_train.sh``; 0 is one process without a launcher.
         devices: ``CUDA_VISIBLE_DEVICES``; as they are by default.
 
     Raises:
@@ -40,12 +38,10 @@ class RunProcess:
         run: Run,
         tools_dir: Path,
         threads: int = 1,
-        gpus: int = 0,
         devices: Optional[str] = None,
     ) -> None:
         self.run = run
         self.tools_dir = tools_dir
-        self.gpus = gpus
         self.env = {
             **os.environ,
             **run.env,
@@ -83,7 +79,7 @@ class RunProcess:
             )
 
     def _command(self, tool: str, args: Sequence[PathLike]) -> list[PathLike]:
-        if not self.gpus:
+        if not self.run.gpus:
             script = self.tools_dir / f'{tool}.py'
             return [sys.executable, script, self.run.config, *args]
         # Those of another run meet at another one.
@@ -94,7 +90,7 @@ class RunProcess:
             self.tools_dir / f'dist_{tool}.sh',
             self.run.config,
             *args[:before],
-            str(self.gpus),
+            str(self.run.gpus),
             *args[before:],
         ]
 

@@ -55,6 +55,9 @@ class Run:
             in it tell that the run is complete.
         env: Environment variables of the tools.
         after: Its first stage, whose directory the tools find in ``STAGE1``.
+        gpus: Processes of the training, and as many GPUs where there are
+            some, by ``dist_train.sh``; 0 is one process without a launcher.
+        config_sha256: Of the config, and of what else decides the outcome.
         training: What mmengine logged of its training.
     """
 
@@ -64,6 +67,7 @@ class Run:
     dir: Path
     env: dict[str, str]
     after: Optional['Run'] = None
+    gpus: int = 0
 
     def __str__(self) -> str:
         return f'{self.label}, seed {self.seed}'
@@ -71,7 +75,12 @@ class Run:
     def __post_init__(self) -> None:
         self.cfg = load_config(self.config, self.env)
         text = json.dumps(self.cfg.to_dict(), sort_keys=True, default=str)
-        self.config_sha256 = hashlib.sha256(text.encode()).hexdigest()
+        if self.after is not None:
+            text += f'\nafter {self.after.config_sha256}'
+        if self.gpus > 1:
+            # Each has a batch of its own.
+            text += f'\nin {self.gpus} processes'
+        self.config_sha256: str = hashlib.sha256(text.encode()).hexdigest()
         self.training = TrainingLog(
             self.dir,
             self.log,

@@ -116,7 +116,6 @@ def run_all(
     jobs: int = 2,
     threads: int = 1,
     then: Optional[Callable[[Run], None]] = None,
-    gpus: int = 0,
 ) -> None:
     """Train and test what is not finished yet.
 
@@ -133,8 +132,6 @@ def run_all(
         threads: ``OMP_NUM_THREADS`` of each.
         then: Called with each run that was not finished before and ended
             well, one at a time, in a thread beside the other runs.
-        gpus: Processes of each, and as many GPUs where there are some, by
-            ``dist_train.sh``; 0 is one process without a launcher.
 
     Raises:
         ValueError: If ``jobs`` or ``threads`` is below one.
@@ -158,8 +155,10 @@ def run_all(
     tools = Path(tools_dir)
     schedule = Schedule(
         waiting,
-        lambda run, devices: RunProcess(run, tools, threads, gpus, devices),
-        device_slots(jobs, gpus, visible_devices()),
+        lambda run, devices: RunProcess(run, tools, threads, devices),
+        device_slots(
+            jobs, max((x.gpus for x in runs), default=0), visible_devices()
+        ),
         display,
     )
     try:

@@ -1,8 +1,9 @@
 """Settings chosen on a validation set, before anything is tested."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from mmpaco.methods import Refusal
 
@@ -77,11 +78,13 @@ def _trials(
     seed = comparison.seeds[0]
     facts = known_facts(common, [seed])
     runs = []
+    names: set[str] = set()
     for setting in grid(wanted):
         given = {**comparison.settings[name], **setting}
         label = f'{name} ({setting_text(setting)})'
-        planned = plan_method(name, common, facts, given, label)
-        runs.append((setting, method_run(planned, seed, folder)))
+        planned = plan_method(name, common, facts, given, label, names)
+        run = method_run(planned, seed, folder, comparison.request.gpus)
+        runs.append((setting, run))
     return runs
 
 
@@ -91,8 +94,12 @@ def _chosen(
     tried: list[dict[str, Any]] = [
         {
             'setting': setting,
-            'validation': run.metrics.get(key) if run.finished else None,
-            'failure': None if run.finished else run.failure,
+            'validation': (value := _measured(run, key)),
+            'failure': run.failure
+            if not run.finished
+            else f'its validation gives no finite {key}'
+            if value is None
+            else None,
         }
         for setting, run in group
     ]
@@ -104,6 +111,13 @@ def _chosen(
         )
     best = max(known, key=lambda x: float(x['validation']))
     return {'tried': tried, 'chosen': best['setting']}
+
+
+def _measured(run: Run, key: str) -> Optional[float]:
+    value = run.metrics.get(key) if run.finished else None
+    # Beside a nan, no figure is larger.
+    is_figure = isinstance(value, (int, float)) and math.isfinite(value)
+    return value if is_figure else None
 
 
 def _tell(found: Mapping[str, Any]) -> None:

@@ -58,13 +58,16 @@ def grid(choices: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         choices (Mapping): The values of each key, a list or a single one.
 
     Yields:
-        dict: A value for each key.
+        dict: A value for each key, each combination once.
     """
     values = [
         x if isinstance(x, (list, tuple)) else [x] for x in choices.values()
     ]
+    given: list[tuple[Any, ...]] = []
     for chosen in itertools.product(*values):
-        yield dict(zip(choices, chosen))
+        if chosen not in given:
+            given.append(chosen)
+            yield dict(zip(choices, chosen))
 
 
 def setting_text(setting: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ def test_all_combinations_are_tried():
         {'a': 1, 'b': 3},
         {'a': 2, 'b': 3},
     ]
+    assert list(grid({'a': [1, 2, 1.0]})) == [{'a': 1}, {'a': 2}]
 
 
 def test_runs_get_gpus_of_their_own_if_there_are_enough():

@@ -1,0 +1,107 @@
+"""What a comparison takes for the same run, before anything is trained."""
+
+import json
+
+import pytest
+from support.paths import TOOLS
+from support.tiny import write_tiny
+
+from mmpaco.comparison.compare import Comparison, Request
+from mmpaco.comparison.outcome import publish
+from mmpaco.comparison.selection import select
+from mmpaco.methods import Refusal
+
+
+@pytest.fixture(scope='module')
+def here(tmp_path_factory):
+    return write_tiny(tmp_path_factory.mktemp('planned'))
+
+
+def planned(here, *methods, config='tiny.py', **options):
+    request = Request(
+        str(here / config), methods, here / 'work', TOOLS, **options
+    )
+    comparison = Comparison(request)
+    comparison.plan()
+    assert not comparison.refused
+    return comparison
+
+
+def test_a_second_stage_is_repeated_if_its_first_has_changed(here):
+    first, same, other = (
+        planned(here, 'supcon', settings={'supcon.temperature': x}).runs[0]
+        for x in (0.1, 0.1, 0.5)
+    )
+    assert first.cfg.to_dict() == other.cfg.to_dict()
+    assert first.after.cfg.to_dict() != other.after.cfg.to_dict()
+    assert first.config_sha256 == same.config_sha256
+    assert first.config_sha256 != other.config_sha256
+
+
+def test_a_run_in_more_processes_is_another_run(here):
+    found = [
+        planned(here, 'cross-entropy', gpus=x).runs[0].config_sha256
+        for x in (0, 1, 2, 3)
+    ]
+    # Two of them have twice the batch.
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
+
+
+def test_what_is_random_can_be_set_but_for_the_seed(here):
+    (here / 'random.py').write_text(
+        "_base_ = 'tiny.py'\nrandomness = dict(deterministic=False)\n"
+    )
+    settings = {'randomness.deterministic': True}
+    runs = planned(
+        here, 'cross-entropy', config='random.py', settings=settings, seeds=2
+    ).runs
+    assert [x.cfg.randomness for x in runs] == [
+        {'seed': seed, 'deterministic': True} for seed in (0, 1)
+    ]
+    with pytest.raises(Refusal, match='give --seeds'):
+        planned(here, 'cross-entropy', settings={'randomness.seed': 5})
+
+
+def ended(monkeypatch, figures):
+    """Let runs end at once with figures of a validation set."""
+
+    def end(comparison, runs):
+        places = {run.dir for run in runs}
+        assert len(places) == len({run.config for run in runs}) == len(runs)
+        for run, figure in zip(runs, figures):
+            run.prepare()
+            run.note(seconds=1.0)
+            text = json.dumps({'shot/all': figure})
+            (run.dir / 'metrics.json').write_text(text)
+        return []
+
+    monkeypatch.setattr(Comparison, 'run_all', end)
+
+
+def test_each_trial_has_its_own_place_and_nan_is_never_chosen(
+    here, monkeypatch
+):
+    comparison = Comparison(
+        Request(str(here / 'tiny.py'), ['gpaco'], here / 'chosen', TOOLS)
+    )
+    ended(monkeypatch, [float('nan'), 50.0, 60.0])
+    key = 'optim_wrapper.optimizer.lr'
+    found = select(comparison, {f'gpaco.{key}': [0.1, -0.1, 0.2, 0.1]})
+    tried = found['methods']['gpaco']['tried']
+    assert [x['setting'][key] for x in tried] == [0.1, -0.1, 0.2]
+    assert [x['validation'] for x in tried] == [None, 50, 60]
+    assert 'no finite shot/all' in tried[0]['failure']
+    assert comparison.settings['gpaco'] == {key: 0.2}
+
+
+def test_no_picture_of_an_earlier_call_is_left(here, capsys):
+    comparison = planned(here, 'cross-entropy')
+    old = here / 'work/classes.png'
+    old.touch()
+    for run in comparison.runs:
+        run.prepare()
+        run.close_failed('no memory')
+    publish(comparison, None)
+    assert not old.exists()
+    assert 'FAILED' in capsys.readouterr().out
