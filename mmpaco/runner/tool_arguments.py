@@ -40,6 +40,14 @@ class KeyValues(DictAction):
                 raise argparse.ArgumentError(
                     self, f'expected KEY=VALUE, but got {value!r}'
                 )
+            try:
+                self._parse_iterable(value.partition('=')[2])
+            except (AssertionError, RecursionError) as error:
+                raise argparse.ArgumentError(
+                    self,
+                    f'cannot be read: {value!r}; several lists stand in one, '
+                    'KEY=[[...],[...]]',
+                ) from error
         super().__call__(parser, namespace, values, option_string)
 
 
