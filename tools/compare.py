@@ -7,6 +7,7 @@ from pathlib import Path
 from mmpaco.analysis.logit_adjustment import best_adjustment
 from mmpaco.comparison.compare import Comparison, Request
 from mmpaco.comparison.dry_run import estimate, tell
+from mmpaco.comparison.lock import alone_in
 from mmpaco.comparison.outcome import publish
 from mmpaco.comparison.selection import select
 from mmpaco.runner.tool_arguments import MoreKeyValues, whole_number
@@ -92,6 +93,11 @@ def main() -> None:
         or Path('work_dirs/compare')
         / Path(args.config.rpartition('::')[2]).stem
     )
+    with alone_in(work_dir):
+        compare(args, work_dir)
+
+
+def compare(args: argparse.Namespace, work_dir: Path) -> None:
     comparison = Comparison(
         Request(
             args.config,

@@ -9,6 +9,8 @@ from support.comparing import call, started_comparison
 from support.processes import living, wait_until
 from support.tiny import write_tiny
 
+from mmpaco.comparison.lock import alone_in
+
 METHODS = ('cross-entropy', 'balanced-softmax', 'gpaco')
 SHORT = ('train_cfg.max_epochs=2', 'train_cfg.val_interval=2')
 
@@ -69,3 +71,12 @@ def test_pictures_are_drawn(here, compared):
 
     for name in ('overview', 'curves', 'classes'):
         assert imread(here / f'work/{name}.png').min() < 0.5
+
+
+def test_a_second_comparison_is_refused_while_one_is_at_work(here):
+    with alone_in(here / 'taken'):
+        result = call(here, '--methods', 'gpaco', '--work-dir', 'taken')
+    assert result.returncode == 1
+    assert 'another comparison is at work in' in result.stderr
+    assert 'Traceback' not in result.stderr
+    assert not (here / 'taken/configs').exists()
