@@ -16,7 +16,6 @@ exact as TF32. This module is imported where Triton is there, on first use.
 """
 
 import functools
-import math
 from typing import Any, NamedTuple, Optional
 
 import torch
@@ -32,60 +31,10 @@ from .triton_kernels import (
     sums_kernel,
     weights_kernel,
 )
+from .triton_launch import LOG2_E, SCALE, Launch, blocks_for, parts_for
 
-_LOG2_E = math.log2(math.e)
-# Rows are multiplied by it before they are rounded, so that what rounding
-# loses is no subnormal number of float16. Components up to 255 fit.
-_SCALE = 2.0**8
 # Weights of pairs are brought to at most that: float16 ends at 65504.
 _LARGEST_WEIGHT = 2.0**14
-
-
-class Blocks(NamedTuple):
-    """How a kernel of pairs is launched.
-
-    Args:
-        rows (int): Rows of a program.
-        columns (int): Columns that it takes at a time.
-        warps (int): Warps of a program.
-        stages (int): Blocks of columns that are loaded ahead.
-    """
-
-    rows: int
-    columns: int
-    warps: int
-    stages: int
-
-
-# By products and width: of the sums, and of the gradient. Those of Hopper were
-# the fastest of those tried on an H200; those of Ampere fit its shared memory
-# and spill no registers, but were not timed.
-_HOPPER = {
-    (1, 64): (Blocks(64, 128, 4, 3), Blocks(64, 128, 4, 3)),
-    (3, 64): (Blocks(128, 128, 8, 2), Blocks(64, 64, 4, 3)),
-    (1, 128): (Blocks(128, 128, 8, 2), Blocks(64, 64, 4, 3)),
-    (3, 128): (Blocks(128, 64, 8, 3), Blocks(128, 128, 8, 2)),
-    (1, 256): (Blocks(64, 64, 4, 2), Blocks(64, 64, 4, 2)),
-    (3, 256): (Blocks(128, 64, 8, 1), Blocks(128, 64, 8, 1)),
-}
-_AMPERE = {
-    (1, 64): (Blocks(64, 64, 4, 2), Blocks(64, 64, 4, 2)),
-    (3, 64): (Blocks(64, 64, 4, 2), Blocks(64, 32, 8, 2)),
-    (1, 128): (Blocks(64, 64, 4, 2), Blocks(64, 64, 4, 2)),
-    (3, 128): (Blocks(64, 32, 8, 2), Blocks(64, 32, 8, 2)),
-    (1, 256): (Blocks(64, 32, 8, 2), Blocks(64, 32, 8, 2)),
-    (3, 256): (Blocks(64, 16, 8, 1), Blocks(64, 16, 8, 1)),
-}
-
-
-@functools.cache
-def _blocks_of(device: torch.device) -> dict[tuple[int, int], Any]:
-    if device.type != 'cuda':
-        return _AMPERE
-    properties = torch.cuda.get_device_properties(device)
-    # Others, whatever their capability, may have Ampere's shared memory.
-    is_hopper = (properties.major, properties.minor) == (9, 0)
-    return _HOPPER if is_hopper else _AMPERE
 
 
 class _Operands(NamedTuple):
@@ -115,79 +64,22 @@ def _split(rows: Tensor, products: int) -> _Operands:
             CHANNELS=channels,
             WIDTH=width,
             BLOCK=block,
-            SCALE=_SCALE,
+            SCALE=SCALE,
             HAS_LOW=products == 3,
         )
     return _Operands(high, low)
 
 
-@functools.cache
-def _num_multiprocessors(device: torch.device) -> int:
-    if device.type != 'cuda':
-        return 4
-    return torch.cuda.get_device_properties(device).multi_processor_count
-
-
-def _num_parts(
-    num_rows: int, num_columns: int, images: int, blocks: Blocks, device: Any
-) -> int:
-    """Programs that share a block of rows: the fewest that fill the card."""
-    slots = 2 * _num_multiprocessors(device)
-    programs = triton.cdiv(num_rows, blocks.rows) * images
-    most = triton.cdiv(num_columns, blocks.columns)
-    best, best_use = 1, 0.0
-    for parts in range(1, min(most, 64) + 1):
-        waves = triton.cdiv(programs * parts, slots)
-        use = programs * parts / (waves * slots)
-        if use > best_use + 1e-9:
-            best, best_use = parts, use
-        if use >= 0.9:
-            break
-    return best
-
-
-class _Launch(NamedTuple):
-    """What all launches of a call share."""
-
-    temperature: float
-    products: int
-    is_safe: bool
-
-    @property
-    def factor(self) -> float:
-        return _LOG2_E / self.temperature / _SCALE**2
-
-    def options(self, width: int, blocks: Blocks) -> dict[str, Any]:
-        return dict(
-            SAFE=self.is_safe,
-            PRODUCTS=self.products,
-            WIDTH=width,
-            ROWS=blocks.rows,
-            COLUMNS=blocks.columns,
-            num_warps=blocks.warps,
-            num_stages=blocks.stages,
-        )
-
-
-def _blocks(
-    launch: _Launch, width: int, device: torch.device
-) -> tuple[Blocks, Blocks]:
-    found: tuple[Blocks, Blocks] = _blocks_of(device)[
-        launch.products, max(64, width)
-    ]
-    return found
-
-
 def log2_sums(
-    features: _Operands, extra: Optional[_Operands], launch: _Launch
+    features: _Operands, extra: Optional[_Operands], launch: Launch
 ) -> Tensor:
     """Logarithms to the base 2 of the sums of exponentials, (B, N)."""
     images, num_rows, width = features.high.shape
     device = features.high.device
-    blocks, _ = _blocks(launch, width, device)
+    blocks, _ = blocks_for(launch, width, device)
     columns = [features] + ([] if extra is None else [extra])
     parts = [
-        _num_parts(num_rows, x.high.shape[1], images, blocks, device)
+        parts_for(num_rows, x.high.shape[1], images, blocks, device)
         for x in columns
     ]
     slots = sum(parts)
@@ -228,7 +120,7 @@ def weighted_sums(
     log2_z: Tensor,
     back: Tensor,
     channels: int,
-    launch: _Launch,
+    launch: Launch,
 ) -> Tensor:
     """Columns weighted by the gradient of their pairs, (B, N, D).
 
@@ -238,13 +130,13 @@ def weighted_sums(
         log2_z (Tensor): Logarithms of the sums of the anchors, (B, N).
         back (Tensor): What the sums are multiplied by.
         channels (int): The embedding size D.
-        launch (_Launch): Options.
+        launch (Launch): Options.
     """
     images, num_rows, width = rows.high.shape
     device = rows.high.device
-    _, blocks = _blocks(launch, width, device)
+    _, blocks = blocks_for(launch, width, device)
     parts = [
-        _num_parts(num_rows, k.high.shape[1], images, blocks, device)
+        parts_for(num_rows, k.high.shape[1], images, blocks, device)
         for k, _, _ in columns
     ]
     slots = sum(parts)
@@ -296,12 +188,12 @@ def weighted_sums(
 class _Contrast(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, extra: Optional[Tensor], launch: _Launch
+        ctx: Any, features: Tensor, extra: Optional[Tensor], launch: Launch
     ) -> Tensor:
         rows = _split(features, launch.products)
         more = None if extra is None else _split(extra, launch.products)
         log2_z = log2_sums(rows, more, launch)
-        out = log2_z / _LOG2_E
+        out = log2_z / LOG2_E
         # An output, of all that is saved, has the graph of the features.
         ctx.save_for_backward(
             out, log2_z, *rows, *(() if more is None else more)
@@ -330,7 +222,7 @@ def _gradients(
     rows: _Operands,
     more: Optional[_Operands],
     channels: int,
-    launch: _Launch,
+    launch: Launch,
     of_extra: bool,
     divisor: float,
 ) -> tuple[Tensor, Optional[Tensor]]:
@@ -347,7 +239,7 @@ def _gradients(
         back,
         log2_z.numel(),
         _LARGEST_WEIGHT,
-        _SCALE,
+        SCALE,
         divisor,
         SAFE=launch.is_safe,
         BLOCK=4096,
@@ -394,7 +286,7 @@ def log2_sums_of(
             None
             if extra_features is None
             else _split(extra_features, products),
-            _Launch(temperature, products, is_safe),
+            Launch(temperature, products, is_safe),
         )
 
 
@@ -433,9 +325,9 @@ def gradient_of(
             if extra_features is None
             else _split(extra_features, products),
             features.shape[2],
-            _Launch(temperature, products, is_safe),
+            Launch(temperature, products, is_safe),
             of_extra,
-            temperature / _LOG2_E,
+            temperature / LOG2_E,
         )
     return found, features.new_empty(0) if more is None else more
 
@@ -460,7 +352,7 @@ def contrast(
     Returns:
         Tensor: Shape (B, N); minus infinity where an anchor has no contrast.
     """
-    launch = _Launch(temperature, products, is_safe)
+    launch = Launch(temperature, products, is_safe)
     with _on_device_of(features):
         found: Tensor = _Contrast.apply(features, extra_features, launch)
     return found

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from support.exact_contrast import exact_contrast
 
-from mmpaco.losses import contrast_triton
-from mmpaco.losses.contrast_triton import Blocks, contrast
+from mmpaco.losses import triton_launch
+from mmpaco.losses.contrast_triton import contrast
+from mmpaco.losses.triton_launch import Blocks
 
 # Images, rows, channels, extra rows, temperature, safe form.
 CASES = (
@@ -92,8 +93,8 @@ if __name__ == '__main__':
     EMPTY, torch.empty = torch.empty, poisoned
     assert refuses_a_second_derivative()
     for blocks in SMALL:
-        for key in contrast_triton._AMPERE:
-            contrast_triton._AMPERE[key] = blocks
+        for key in triton_launch.AMPERE:
+            triton_launch.AMPERE[key] = blocks
         for shape in CASES:
             for products in (3, 1):
                 out, grads = case(*shape, products)

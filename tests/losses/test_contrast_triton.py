@@ -83,6 +83,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from mmpaco.losses import contrast_triton as t
+from mmpaco.losses import triton_launch
 
 
 def spills(made):
@@ -99,7 +100,7 @@ def spills(made):
 capability = int(sys.argv[1])
 most_shared = {80: 99, 90: 227}[capability] * 1024
 f16, f32 = '*fp16', '*fp32'
-table = {80: t._AMPERE, 90: t._HOPPER}[capability]
+table = {80: triton_launch.AMPERE, 90: triton_launch.HOPPER}[capability]
 for (products, width), (sums, gradient) in table.items():
     for own in (True, False):
         for kernel, blocks, types, more in (
