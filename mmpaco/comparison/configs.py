@@ -1,5 +1,6 @@
 """The configs of a comparison: one that all methods stand on, then theirs."""
 
+import ast
 import hashlib
 import re
 from collections.abc import Mapping
@@ -83,9 +84,37 @@ def write_common(
             'leave it out of the settings, and give --seeds'
         )
     made = plan_config(plan, source, cfg, Path(out), method)
+    _check_base(out, made.text)
     more = ''.join(f', {key}={x!r}' for key, x in randomness.items())
     write_text(made.path, made.text + _SEED % more)
     return parse_config(made.path)
+
+
+def _base_of(text: str) -> str:
+    """Give what the text of a config says of its base."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and '_base_' in map(
+            ast.unparse, node.targets
+        ):
+            return ast.unparse(node.value)
+    return ''
+
+
+def _check_base(out: PathLike, text: str) -> None:
+    """See that a directory is not that of another config, whose runs go."""
+    path = Path(out)
+    if not path.exists():
+        return
+    try:
+        before = _base_of(path.read_text(encoding='utf-8'))
+    except SyntaxError:
+        return
+    if before != _base_of(text):
+        raise Refusal(
+            f'{path} is of a comparison on another config, {before}, whose '
+            'runs would be removed; give another --work-dir, or remove this '
+            'one yourself'
+        )
 
 
 def _classwise(cfg: Config, toolbox: str) -> dict[str, Any]:

@@ -17,10 +17,9 @@ def here(tmp_path_factory):
     return write_tiny(tmp_path_factory.mktemp('planned'))
 
 
-def planned(here, *methods, config='tiny.py', **options):
-    request = Request(
-        str(here / config), methods, here / 'work', TOOLS, **options
-    )
+def planned(here, *methods, config='tiny.py', work=None, **options):
+    work = here / (work or f'work_{config}')
+    request = Request(str(here / config), methods, work, TOOLS, **options)
     comparison = Comparison(request)
     comparison.plan()
     assert not comparison.refused
@@ -97,7 +96,7 @@ def test_each_trial_has_its_own_place_and_nan_is_never_chosen(
 
 def test_no_picture_of_an_earlier_call_is_left(here, capsys):
     comparison = planned(here, 'cross-entropy')
-    old = here / 'work/classes.png'
+    old = comparison.folder / 'classes.png'
     old.touch()
     for run in comparison.runs:
         run.prepare()
@@ -105,3 +104,14 @@ def test_no_picture_of_an_earlier_call_is_left(here, capsys):
     publish(comparison, None)
     assert not old.exists()
     assert 'FAILED' in capsys.readouterr().out
+
+
+def test_the_runs_of_another_config_are_left_alone(here):
+    (here / 'other.py').write_text("_base_ = './tiny.py'\n")
+    common = planned(here, 'cross-entropy', work='one').common_path
+    settings = {'train_cfg.max_epochs': 3}
+    planned(here, 'cross-entropy', work='one', settings=settings)
+    before = common.read_text()
+    with pytest.raises(Refusal, match='another --work-dir'):
+        planned(here, 'cross-entropy', work='one', config='other.py')
+    assert common.read_text() == before
