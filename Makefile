@@ -61,7 +61,7 @@ has-data:
 		'folder of CamVid; docs/segmentation.md says how it must look.'; exit 2; }
 
 stock-configs: $(READY) ## Put GPaCo on every stock config, half an hour [STOCK_ARGS=]
-	$(PY) projects/stock_configs/stock_configs.py \
+	$(PY) projects/stock_configs/apply_to_all.py \
 		--report docs/stock_configs.md $(STOCK_ARGS)
 
 test: $(READY) $(STAMPS)/tests ## Run the tests [PYTEST_ARGS=]

@@ -1,6 +1,8 @@
 """One comparison at a time in a directory."""
 
 import contextlib
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +22,14 @@ def alone_in(folder: PathLike) -> Iterator[None]:
         folder: The directory, which is made if it is not there.
 
     Raises:
+        NotADirectoryError: If it is a file.
         RuntimeError: If another comparison is in it.
     """
     place = Path(folder)
+    if place.exists() and not place.is_dir():
+        raise NotADirectoryError(
+            errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place)
+        )
     place.mkdir(parents=True, exist_ok=True)
     with open(place / 'lock', 'a', encoding='utf-8') as file:
         try:

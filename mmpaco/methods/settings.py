@@ -106,7 +106,9 @@ def named(given: Settings, method: Method) -> dict[str, Any]:
                 f'{name} is given twice, as {method.parameters[name]} too; '
                 'leave out one'
             )
-        if name in method.parameters and not isinstance(
+        dotted = method.parameters.get(name, 'type')
+        # All others are numbers.
+        if not dotted.endswith('type') and not isinstance(
             value, (bool, int, float)
         ):
             raise Refusal(f'{key} must be a number, but got {value!r}')
@@ -148,6 +150,9 @@ def _check_kept(plan: Plan, dotted: str) -> None:
     node, last = _place(plan.settings, dotted)
     there = node.get(last) if isinstance(node, Mapping) else None
     is_part = last in ('type', 'custom_hooks', 'pipeline')
+    if dotted == 'model.type' and 'head' in plan.settings.get('model', {}):
+        # The head of a method also trains in the stock classifier.
+        is_part = False
     if there is not None and (is_part or isinstance(there, Mapping)):
         raise Refusal(
             f'{dotted} is what the method consists of; set what is inside of '
@@ -184,8 +189,9 @@ def complete(
     own = ['It has a work_dir of its own.'] if below.get('work_dir') else []
     for name, value in options.given.items():
         dotted = method.parameters.get(name, name)
-        _check_kept(plan, dotted)
         is_parameter = dotted in method.parameters.values()
+        if not is_parameter:
+            _check_kept(plan, dotted)
         is_known = False
         for i, changes in enumerate(settings):
             changed = _given(

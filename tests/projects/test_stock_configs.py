@@ -62,7 +62,7 @@ def test_a_run_goes_on_where_it_was(tmp_path):
     page, record = tmp_path / 'page.md', tmp_path / 'record.jsonl'
     shutil.copy(DOCS / 'stock_configs.md', page)
     command = [
-        *(sys.executable, PROJECTS / 'stock_configs/stock_configs.py'),
+        *(sys.executable, PROJECTS / 'stock_configs/apply_to_all.py'),
         *('--toolbox', 'mmseg', '--sample', '2', '--no-steps'),
         *('--record', record, '--report', page),
     ]

@@ -207,7 +207,7 @@ def test_methods_are_listed(tmp_path):
         (('gpaco', 'tiny.py', '--set', 'alhpa=1'), 'did you mean alpha?'),
         (('gpaco', 'tiny.py', '--set', 'alpha=x'), 'must be a number'),
         (('gpaco', 'tiny.py', '--set', 'alpha=-1'), 'with alpha as given'),
-        (('gpaco', 'tiny.py', '--set', 'model.type=ImageClassifier'),
+        (('gpaco', 'tiny.py', '--set', 'model.head.type=LinearClsHead'),
          'is what the method consists of'),
         (('gpaco', 'tiny.py', '--set', 'custom_hooks=None'),
          'is what the method consists of'),

@@ -222,7 +222,7 @@ WRONG = {
         ('seg.py other.pth x.pth', OF_MMSEG),
         ('bare.py other.pth x.pth', 'bare.py has no model'),
     ],
-    PROJECTS / 'stock_configs/stock_configs.py': [
+    PROJECTS / 'stock_configs/apply_to_all.py': [
         ('--method nothing', "there is no method 'nothing'"),
         ('--method supcon --toolbox mmseg', 'a method for mmpretrain'),
         ('--toolbox mmdet', "invalid choice: 'mmdet'"),
