@@ -91,7 +91,10 @@ def test_tests_on_a_card_run_without_the_stack(tmp_path):
         told = [
             x for x in lines if x.startswith('SKIPPED') if f'/{room}/' in x
         ]
-        lacks = 'needs 1 CUDA' if room == 'losses' else 'could not import'
+        lacks = ('could not import',)
+        if room == 'losses':
+            # An old torch cannot trace the loss, wherever it runs.
+            lacks = 'needs 1 CUDA', 'torch 2.1 runs'
         assert told or room == 'losses'
-        assert all(lacks in line for line in told)
+        assert not [x for x in told if not any(y in x for y in lacks)]
     assert any('needs 1 CUDA devices' in line for line in lines)
