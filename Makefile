@@ -46,7 +46,7 @@ quickstart: $(READY) ## Train a comparison in minutes [SEEDS=1 QUICKSTART_ARGS=]
 	$(PY) tools/compare.py \
 		configs/baselines/cross-entropy_lenet5_mnist5k-lt.py \
 		--methods cross-entropy balanced-softmax gpaco \
-		--set gpaco.model.type=ImageClassifier gpaco.queue_length=0 \
+		--set gpaco.classifier=ImageClassifier gpaco.queue_length=0 \
 		gpaco.alpha=0.01 gpaco.temperature=0.07 gpaco.projector_norm=BN1d \
 		--work-dir work_dirs/quickstart --seeds $(SEEDS) $(QUICKSTART_ARGS)
 

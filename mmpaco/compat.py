@@ -258,6 +258,26 @@ def require(package: str) -> Stack:
     return stack
 
 
+def shipped_places(package: str) -> list[Path]:
+    """Give the folders in which a package may have its configs and tools.
+
+    Args:
+        package (str): Its import name.
+
+    Returns:
+        list[Path]: Folders, which need not be there; none if the package is
+        not installed.
+    """
+    spec = util.find_spec(package)
+    folders = spec.submodule_search_locations if spec is not None else None
+    # Beside the package: in the checkout of an editable install.
+    return [
+        place
+        for folder in map(Path, folders or ())
+        for place in (folder / '.mim', folder.parent)
+    ]
+
+
 def stock_tool(scope: str, name: str) -> Path:
     """Find a tool that the installed mmpretrain or mmseg ships.
 
@@ -275,13 +295,8 @@ def stock_tool(scope: str, name: str) -> Path:
         ValueError: If ``scope`` is neither of the two.
     """
     stack = require(scope)
-    spec = util.find_spec(scope)
-    folders = spec.submodule_search_locations if spec is not None else None
-    # Beside the package: in the checkout of an editable install.
     candidates = [
-        place / 'tools' / f'{name}.py'
-        for folder in map(Path, folders or ())
-        for place in (folder / '.mim', folder.parent)
+        place / 'tools' / f'{name}.py' for place in shipped_places(scope)
     ]
     for tool in candidates:
         if tool.is_file():

@@ -3,7 +3,7 @@ import argparse
 from mmpaco.methods import methods
 from mmpaco.runner.buildable import check_builds
 from mmpaco.runner.method_configs import apply_method, write_configs
-from mmpaco.runner.tool_arguments import KeyValues
+from mmpaco.runner.tool_arguments import MoreKeyValues
 from mmpaco.runner.tool_ending import run_tool
 
 
@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--set',
         nargs='+',
-        action=KeyValues,
+        action=MoreKeyValues,
         default={},
         metavar='KEY=VALUE',
         help='settings by a dotted key, or by a short name of the method '

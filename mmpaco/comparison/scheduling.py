@@ -8,12 +8,11 @@ reports is what a user gets by calling the tools by hand.
 """
 
 import contextlib
-import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Optional
@@ -47,54 +46,6 @@ class RunsFailed(RuntimeError):  # noqa: N818
         )
 
 
-def plan_runs(
-    methods: Mapping[str, PathLike],
-    seeds: Sequence[int],
-    work_dir: PathLike,
-    env: Optional[Mapping[str, str]] = None,
-) -> list[Run]:
-    """List the runs of a comparison.
-
-    Args:
-        methods: Config path of every method, by the method's label.
-        seeds: Seeds; the configs read them as ``{{'$SEED:0'}}``.
-        work_dir: Directory of the comparison.
-        env: Further environment variables of the tools.
-
-    Returns:
-        The runs, all methods of one seed before the next seed, so that
-        methods which are compared run under the same load.
-
-    Raises:
-        ValueError: If there is nothing to run, or two runs would share a
-            directory.
-    """
-    if not methods or not seeds:
-        raise ValueError(
-            'a comparison needs at least one method and one seed, but got '
-            f'methods {list(methods)} and seeds {list(seeds)}'
-        )
-    runs = []
-    for seed in seeds:
-        for label, config in methods.items():
-            slug = re.sub(r'[^a-z0-9.]+', '-', label.lower()).strip('-')
-            runs.append(
-                Run(
-                    label,
-                    Path(config),
-                    seed,
-                    Path(work_dir).resolve() / slug / f'seed{seed}',
-                    {**(env or {}), 'SEED': str(seed)},
-                )
-            )
-    if len({run.dir for run in runs}) < len(runs):
-        raise ValueError(
-            'labels must differ in their letters and digits, and seeds must '
-            f'differ, but got labels {list(methods)} and seeds {list(seeds)}'
-        )
-    return runs
-
-
 @contextlib.contextmanager
 def _exit_on_sigterm() -> Iterator[None]:
     """Let SIGTERM unwind the stack, so that no process is left behind."""
@@ -126,7 +77,7 @@ def run_all(
     interrupt or a SIGTERM ends all processes, and none outlives this one.
 
     Args:
-        runs: From :func:`plan_runs`; a first stage must be one of them.
+        runs: The runs; a first stage must be one of them.
         tools_dir: Directory of ``train.py`` and ``test.py``.
         jobs: Runs at a time. Each gets GPUs of its own, if there are enough.
         threads: ``OMP_NUM_THREADS`` of each.

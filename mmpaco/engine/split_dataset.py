@@ -1,6 +1,5 @@
 """A dataset cut in two: to train, and to validate."""
 
-import copy
 from typing import Any, Union
 
 import numpy as np
@@ -9,12 +8,13 @@ from mmengine.dataset import BaseDataset
 from mmpaco.registry import DATASETS
 
 from .class_counts import dataset_labels
+from .drawn_subset import DrawnSubset
 
 _PARTS = ('train', 'val')
 
 
 @DATASETS.register_module()
-class SplitDataset:
+class SplitDataset(DrawnSubset):
     r"""One of two parts of a dataset, for a validation set where none is.
 
     Where images have one class each, as in mmpretrain, the part to validate
@@ -63,39 +63,18 @@ class SplitDataset:
             raise ValueError(f'part must be one of {_PARTS}, but got {part!r}')
         if not 0 < share < 1:
             raise ValueError(f'share must be in (0, 1), but got {share}')
-        if isinstance(dataset, dict):
-            dataset = DATASETS.build(dataset)
-        else:
-            dataset = copy.deepcopy(dataset)
-        if not hasattr(dataset, 'get_subset_'):
-            raise TypeError(
-                'SplitDataset takes a dataset that has its images itself '
-                '(mmengine.dataset.BaseDataset), but got '
-                f'{type(dataset).__name__}; put it inside of that'
-            )
-        self.dataset = dataset
+        super().__init__(dataset)
         self.part = part
         self.share = share
         self.seed = seed
-        dataset.full_init()
-        chosen = self._draw()
-        if not chosen:
-            raise ValueError(
-                f'of {len(dataset)} images the part {part!r} has none at '
-                f'share={share}; give another share'
-            )
-        dataset.get_subset_(chosen)
+        self.begin()
 
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """Meta information of the dataset."""
-        info: dict[str, Any] = copy.deepcopy(self.dataset.metainfo)
-        return info
+    def draw(self) -> list[int]:
+        """Draw the images of the part.
 
-    def full_init(self) -> None:
-        """Do nothing, for wrappers that ask for it: all is read already."""
-
-    def _draw(self) -> list[int]:
+        Returns:
+            list[int]: Their indices.
+        """
         total = len(self.dataset)
         groups = [np.arange(total)]
         if hasattr(self.dataset, 'get_gt_labels'):
@@ -109,34 +88,9 @@ class SplitDataset:
             count = min(count, len(group) - 1)
             part = drawn[:count] if self.part == 'val' else drawn[count:]
             chosen += part.tolist()
+        if not chosen:
+            raise ValueError(
+                f'of {total} images the part {self.part!r} has none at '
+                f'share={self.share}; give another share'
+            )
         return sorted(chosen)
-
-    def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Get the annotation of an image.
-
-        Args:
-            idx (int): Its index.
-
-        Returns:
-            dict: The annotation.
-        """
-        info: dict[str, Any] = self.dataset.get_data_info(idx)
-        return info
-
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Get the classes of an image.
-
-        Args:
-            idx (int): Its index.
-
-        Returns:
-            list[int]: The classes.
-        """
-        classes: list[int] = self.dataset.get_cat_ids(idx)
-        return classes
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, idx: int) -> Any:
-        return self.dataset[idx]

@@ -118,7 +118,8 @@ def balanced_softmax(cfg: Config, facts: Facts, options: Options) -> Plan:
     'generalised parametric contrast of two views with one encoder',
     'Generalized Parametric Contrastive Learning, Cui et al., TPAMI 2023, '
     'https://arxiv.org/abs/2209.12400',
-    _PACO_PARAMETERS,
+    # Also in the stock one, whose batch norm sees both views at once.
+    {**_PACO_PARAMETERS, 'classifier': 'model.type'},
 )
 def gpaco(cfg: Config, facts: Facts, options: Options) -> Plan:
     """Put GPaCo on a classifier."""

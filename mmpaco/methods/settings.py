@@ -150,9 +150,6 @@ def _check_kept(plan: Plan, dotted: str) -> None:
     node, last = _place(plan.settings, dotted)
     there = node.get(last) if isinstance(node, Mapping) else None
     is_part = last in ('type', 'custom_hooks', 'pipeline')
-    if dotted == 'model.type' and 'head' in plan.settings.get('model', {}):
-        # The head of a method also trains in the stock classifier.
-        is_part = False
     if there is not None and (is_part or isinstance(there, Mapping)):
         raise Refusal(
             f'{dotted} is what the method consists of; set what is inside of '

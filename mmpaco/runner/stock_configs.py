@@ -1,11 +1,11 @@
 """Configs that the installed mmpretrain and mmseg ship."""
 
 import difflib
-import importlib.util
 import os
 from pathlib import Path
 from typing import NamedTuple
 
+from mmpaco.compat import shipped_places
 from mmpaco.files import PathLike
 
 __all__ = ['ConfigFile', 'config_file', 'installed', 'stock_folder']
@@ -65,13 +65,9 @@ def stock_folder(package: str) -> Path:
     Raises:
         ImportError: If the package is not installed, or without its configs.
     """
-    spec = importlib.util.find_spec(package)
-    folders = spec.submodule_search_locations if spec is not None else None
-    for folder in map(Path, folders or ()):
-        # Beside the package: in the checkout of an editable install.
-        for place in (folder / '.mim' / 'configs', folder.parent / 'configs'):
-            if (place / '_base_').is_dir():
-                return place
+    for place in shipped_places(package):
+        if (place / 'configs' / '_base_').is_dir():
+            return place / 'configs'
     raise ImportError(
         f'{package} is not installed with its configs, so {package}::... '
         'names none; install it, or give the path of a config'

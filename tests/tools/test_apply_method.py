@@ -181,6 +181,17 @@ def test_short_names_are_for_segmentors_too(tmp_path):
     )
 
 
+def test_an_option_that_is_given_twice_adds_up(tmp_path):
+    write_tiny(tmp_path)
+    out = apply(
+        *(tmp_path, 'gpaco', 'tiny.py', '--set', 'alpha=0.25'),
+        *('--set', 'queue_length=7'),
+    )
+    assert out.returncode == 0, out.stderr
+    assert 'alpha=0.25' in out.stdout
+    assert 'queue_length=7' in out.stdout
+
+
 def test_methods_are_listed(tmp_path):
     out = apply(tmp_path, '--list')
     assert out.returncode == 0

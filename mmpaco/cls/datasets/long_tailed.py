@@ -1,20 +1,19 @@
 """A long-tailed subset of any classification dataset."""
 
-import copy
-from collections.abc import Sequence
 from typing import Any, Optional, Union
 
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 
 from mmpaco.engine.class_counts import count_labels, dataset_labels
+from mmpaco.engine.drawn_subset import DrawnSubset
 from mmpaco.registry import DATASETS
 
 from .tail_counts import check_tail, counts_from
 
 
 @DATASETS.register_module()
-class LongTailedDataset:
+class LongTailedDataset(DrawnSubset):
     r"""A long-tailed subset of a classification dataset.
 
     Args:
@@ -65,20 +64,7 @@ class LongTailedDataset:
         held_out: int = 0,
         largest: Optional[int] = None,
     ) -> None:
-        lazy_init = False
-        if isinstance(dataset, dict):
-            lazy_init = dataset.get('lazy_init', False)
-            dataset = DATASETS.build(dataset)
-        elif isinstance(dataset, BaseDataset):
-            # Not by get_subset: in mmengine 0.10.7 its copy of a pipeline may
-            # get a part of another one, that was at the same address before.
-            dataset = copy.deepcopy(dataset)
-        if not isinstance(dataset, BaseDataset):
-            raise TypeError(
-                'LongTailedDataset takes a dataset that has its '
-                'images itself (mmengine.dataset.BaseDataset), '
-                f'but got {type(dataset).__name__}'
-            )
+        super().__init__(dataset)
         if held_out < 0:
             raise ValueError(
                 f'held_out must not be negative, but got {held_out}'
@@ -90,32 +76,20 @@ class LongTailedDataset:
             )
         # A wrong profile or factor is told before any data are read.
         check_tail(profile, factor)
-        self.dataset = dataset
         self.profile = profile
         self.factor = factor
         self.seed = seed
         self.shuffle_classes = shuffle_classes
         self.held_out = held_out
         self.largest = largest
-        self._metainfo = dataset.metainfo
-        self._fully_initialized = False
-        if not lazy_init:
-            self.full_init()
+        self.begin()
 
-    @property
-    def metainfo(self) -> dict[str, Any]:
-        """Meta information of the dataset."""
-        return copy.deepcopy(self._metainfo)
+    def draw(self) -> list[int]:
+        """Draw the images of the long tail, or those held out.
 
-    def full_init(self) -> None:
-        """Read the dataset and draw the subset."""
-        if self._fully_initialized:
-            return
-        self.dataset.full_init()
-        self.dataset.get_subset_(self._draw())
-        self._fully_initialized = True
-
-    def _draw(self) -> list[int]:
+        Returns:
+            list[int]: Their indices.
+        """
         available = count_labels(self.dataset)
         labels = dataset_labels(self.dataset)
         rng = np.random.default_rng(self.seed)
@@ -140,67 +114,6 @@ class LongTailedDataset:
         return sorted(int(i) for i in chosen)
 
     @force_full_init
-    def get_subset_(self, indices: Union[int, Sequence[int]]) -> None:
-        """Keep a part of the images.
-
-        Args:
-            indices (int | Sequence[int]): Their indices, or how many of the
-                first, or of the last if it is negative.
-        """
-        self.dataset.get_subset_(indices)
-
-    @force_full_init
-    def get_subset(
-        self, indices: Union[int, Sequence[int]]
-    ) -> 'LongTailedDataset':
-        """Give a part of the images, as ``KFoldDataset`` asks for.
-
-        Args:
-            indices (int | Sequence[int]): As in :meth:`get_subset_`.
-
-        Returns:
-            LongTailedDataset: A dataset of its own.
-        """
-        subset = copy.copy(self)
-        subset.dataset = copy.deepcopy(self.dataset)
-        subset.get_subset_(indices)
-        return subset
-
-    @force_full_init
-    def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Get the annotation of an image.
-
-        Args:
-            idx (int): Its index.
-
-        Returns:
-            dict: The annotation.
-        """
-        info: dict[str, Any] = self.dataset.get_data_info(idx)
-        return info
-
-    @force_full_init
     def get_gt_labels(self) -> np.ndarray:
         """Get the class label of every image."""
         return dataset_labels(self.dataset)
-
-    @force_full_init
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Get the classes of an image.
-
-        Args:
-            idx (int): Its index.
-
-        Returns:
-            list[int]: The one class.
-        """
-        classes: list[int] = self.dataset.get_cat_ids(idx)
-        return classes
-
-    @force_full_init
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    @force_full_init
-    def __getitem__(self, idx: int) -> Optional[Any]:
-        return self.dataset[idx]
