@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmpaco.analysis.logit_adjustment import best_adjustment
 from mmpaco.comparison.compare import Comparison, Request
-from mmpaco.comparison.dry_run import estimate, tell
+from mmpaco.comparison.dry_run import estimate, tell, untrainable
 from mmpaco.comparison.lock import alone_in
 from mmpaco.comparison.outcome import publish
 from mmpaco.comparison.selection import select
@@ -38,8 +38,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--seeds',
         type=whole_number,
-        default=1,
-        help='trainings of each method (default: %(default)s)',
+        default=3,
+        help='trainings of each method; one shows no spread (default: '
+        '%(default)s)',
     )
     parser.add_argument(
         '--gpus',
@@ -107,19 +108,33 @@ def compare(args: argparse.Namespace, work_dir: Path) -> None:
             seeds=args.seeds,
             settings=args.set,
             jobs=args.jobs,
-            threads=int(os.environ.get('OMP_NUM_THREADS', 1)),
+            threads=threads_of_each(),
             gpus=args.gpus,
         )
     )
     if args.dry_run:
         comparison.plan()
-        tell(comparison, estimate(comparison), args.select)
+        found = estimate(comparison)
+        tell(comparison, found, args.select)
+        comparison.check(untrainable(found))
         return
     selection = select(comparison, args.select) if args.select else None
     comparison.plan()
     comparison.train()
     publish(comparison, best_adjustment, selection)
     comparison.check()
+
+
+def threads_of_each() -> int:
+    text = os.environ.get('OMP_NUM_THREADS') or '1'
+    # Those of nested teams come after it.
+    first = text.split(',')[0].strip()
+    if not first.isdecimal() or int(first) < 1:
+        raise ValueError(
+            'OMP_NUM_THREADS, the threads of each training, must begin with '
+            f'a whole number of at least 1, but got {text!r}'
+        )
+    return int(first)
 
 
 if __name__ == '__main__':

@@ -68,6 +68,23 @@ def new_figure(panels: int) -> tuple['Figure', list['Axes']]:
     return figure, axes
 
 
+def plain_log_axis(ax: 'Axes') -> None:
+    """Make the values of an axis logarithmic, with numbers as people write.
+
+    Args:
+        ax: Of which it is the vertical one.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    ax.set_yscale('log')
+    low, high = ax.get_ylim()
+    # Within a decade or so, powers of ten alone would be too few.
+    steps = (1, 2, 3, 4, 5, 6, 8) if high < 20 * low else (1, 2, 5)
+    ax.yaxis.set_major_locator(LogLocator(subs=steps))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f'{x:g}'))
+
+
 def save(figure: 'Figure', path: PathLike) -> None:
     """Write a figure.
 

@@ -89,6 +89,12 @@ class Comparison:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.folder = Path(request.work_dir).resolve()
+        if unfit := set('\'"\\{}\n') & set(str(self.folder)):
+            raise ValueError(
+                f'work_dir must have no {"".join(sorted(unfit))!r} in its '
+                'path, since configs, which are Python, name it, but got '
+                f'{str(self.folder)!r}'
+            )
         self.seeds = list(range(request.seeds))
         self.refused: dict[str, str] = {}
         self.planned: list[PlannedMethod] = []
@@ -140,8 +146,11 @@ class Comparison:
         """Train and test what is not finished; failures are noted."""
         self.failed = self.run_all(self.runs)
 
-    def check(self) -> None:
+    def check(self, also: Sequence[str] = ()) -> None:
         """See that all that was asked for is there.
+
+        Args:
+            also (Sequence[str]): What else went wrong. Defaults to nothing.
 
         Raises:
             RuntimeError: If a method cannot be put on the config, or a run
@@ -149,6 +158,7 @@ class Comparison:
         """
         wrong = [f'{x}: {why}' for x, why in self.refused.items()]
         wrong += [f'{run}: {run.failure} ({run.log})' for run in self.failed]
+        wrong += also
         if wrong:
             lines = '\n'.join(f'  {x}' for x in wrong)
             raise RuntimeError(

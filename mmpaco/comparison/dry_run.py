@@ -14,7 +14,7 @@ from .runs import Run
 from .schedule import device_slots, visible_devices
 from .settings import divide, grid
 
-__all__ = ['Estimate', 'estimate', 'tell']
+__all__ = ['Estimate', 'estimate', 'tell', 'untrainable']
 
 _POLL_SECONDS = 0.2
 # The first one also waits for caches and kernels.
@@ -72,6 +72,18 @@ def estimate(comparison: Comparison) -> list[Estimate]:
                 else found[-1]._replace(run=stage)
             )
     return found
+
+
+def untrainable(found: Sequence[Estimate]) -> list[str]:
+    """Say what could not be trained.
+
+    Args:
+        found (Sequence[Estimate]): From :func:`estimate`.
+
+    Returns:
+        list[str]: A line for each training that failed.
+    """
+    return [f'{x.run.label}: {x.failure}' for x in found if x.failure]
 
 
 def _timed(comparison: Comparison, run: Run) -> Estimate:

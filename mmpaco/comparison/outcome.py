@@ -18,7 +18,7 @@ from .report import table, write_report
 from .results import summarise
 from .runs import Run
 from .settings import setting_text
-from .statements import compare_methods
+from .statements import caveats, compare_methods
 
 __all__ = ['publish']
 
@@ -56,6 +56,7 @@ def publish(
     sentences = [
         *_sentences(results, columns),
         *balanced_page(results, unbalanced),
+        *caveats(results),
         *_selected(selection),
     ]
     results['selection'] = selection
@@ -100,6 +101,7 @@ def _show(
     sentences: Sequence[str],
 ) -> None:
     from rich.console import Console
+    from rich.markdown import Markdown
 
     console = Console()
     if columns.own:
@@ -107,7 +109,10 @@ def _show(
         console.print(table(results, columns.own, title, costs=False))
     console.print(table(results, columns.groups, columns.title))
     for sentence in sentences:
-        console.print(sentence, markup=False, highlight=False)
+        if sentence.startswith('| '):
+            console.print(Markdown(sentence))
+        else:
+            console.print(sentence, markup=False, highlight=False)
     for path in sorted(folder.glob('*.*')):
         print(path)
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_PANELS = 5
+# An axis that shows less would make differences of nothing, or negative
+# percentages.
+_LEAST_POINTS = 2.0
+_LEAST_RATIO = 0.2
 
 
 def plot_overview(
@@ -42,13 +46,13 @@ def plot_overview(
             ]
             for x in rows
         ]
-        _panel(ax, values, rows.index(results['reference']))
+        _panel(ax, values, rows.index(results['reference']), _LEAST_POINTS)
         ax.set_title(f'{heading}, %')
     ratios = [
         [] if methods[x]['time_ratio'] is None else [methods[x]['time_ratio']]
         for x in rows
     ]
-    _panel(axes[-1], ratios, rows.index(results['reference']))
+    _panel(axes[-1], ratios, rows.index(results['reference']), _LEAST_RATIO)
     axes[-1].set_title('time, ratio')
     for ax in axes:
         ax.set_yticks(range(len(rows)), [])
@@ -62,7 +66,10 @@ def _name(label: str, method: Mapping[str, Any]) -> str:
 
 
 def _panel(
-    ax: 'Axes', values: Sequence[Sequence[float]], reference: int
+    ax: 'Axes',
+    values: Sequence[Sequence[float]],
+    reference: int,
+    least: float,
 ) -> None:
     ax.grid(axis='x', color='0.9')
     ax.set_axisbelow(True)
@@ -88,3 +95,7 @@ def _panel(
             markerfacecolor='none',
         )
     ax.margins(x=0.12)
+    low, high = ax.get_xlim()
+    if high - low < least:
+        low = max(0.0, (low + high - least) / 2)
+        ax.set_xlim(low, low + least)

@@ -10,6 +10,7 @@ from mmpaco.analysis.pictures import (
     MARKERS,
     legend,
     new_figure,
+    plain_log_axis,
     plot_class_values,
     save,
     smooth,
@@ -104,7 +105,7 @@ def plot_curves(runs: Sequence[Run], key: str, path: PathLike) -> None:
             **style,
         )
     if all(np.min(line.get_ydata()) > 0 for line in left.lines):
-        left.set_yscale('log')
+        plain_log_axis(left)
     left.set_ylabel('training loss (defined by each method)')
     right.set_ylabel(f'{key} in validation, %')
     for ax in (left, right):

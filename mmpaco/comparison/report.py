@@ -31,7 +31,7 @@ def _rows(
             [
                 _name(label, method),
                 *(_cell(method, key) for key in columns.values()),
-                '–' if seconds is None else f'{seconds:.0f} s',
+                _duration(seconds),
                 _ratio(method['time_ratio']),
                 _ratio(method['memory_ratio']),
             ]
@@ -84,6 +84,14 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return '\n'.join(
         '| ' + ' | '.join(line) + ' |' for line in (head, align, *rows)
     )
+
+
+def _duration(seconds: Optional[float]) -> str:
+    if seconds is None:
+        return '–'
+    if seconds < 10:
+        return f'{seconds:.1f} s'
+    return f'{seconds:.0f} s' if seconds < 7200 else f'{seconds / 3600:.1f} h'
 
 
 def _ratio(value: Optional[float]) -> str:

@@ -143,7 +143,16 @@ class Run:
     def clear(self) -> None:
         """Remove what an earlier process of this run has left."""
         if self.record:
-            shutil.rmtree(self.dir)
+            self._empty()
+
+    def _empty(self) -> None:
+        """Remove all, last of all what tells whose directory it is."""
+        for path in self.dir.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != 'run.json':
+                path.unlink()
+        (self.dir / 'run.json').unlink()
 
     def prepare(self) -> None:
         """Make the directory fit for this config, emptied if it changed.
@@ -160,7 +169,7 @@ class Run:
                 'directory.'
             )
         if record and record.get('config_sha256') != self.config_sha256:
-            shutil.rmtree(self.dir)
+            self._empty()
             record = {}
         self.dir.mkdir(parents=True, exist_ok=True)
         facts = {

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-__all__ = ['Difference', 'RULE', 'compare_methods', 'difference']
+__all__ = ['Difference', 'RULE', 'caveats', 'compare_methods', 'difference']
 
 RULE = (
     'A difference exceeds the spread of the seeds if the mean of the '
@@ -50,10 +50,13 @@ class Difference(NamedTuple):
         return abs(self.mean) > _FACTOR * self.spread
 
     def __str__(self) -> str:
+        size = f'{abs(self.mean):.1f}'
         way = 'above' if self.mean >= 0 else 'below'
-        text = f'{self.above} is {abs(self.mean):.1f} {way} {self.below}'
+        text = f'{self.above} is {size} {way} {self.below}'
+        if float(size) == 0:
+            text = f'{self.above} is level with {self.below}'
         if self.spread is None:
-            return f'{text} in one seed, which cannot show its own spread.'
+            return f'{text} in one seed.'
         seeds = f'{len(self.gaps)} seeds'
         text += f' (paired over {seeds}: {self.mean:+.1f}±{self.spread:.1f})'
         if self.exceeds:
@@ -108,7 +111,6 @@ def compare_methods(
             f'Fewer than two methods have a {name}, so there is nothing to '
             'compare.'
         ]
-    most = max(map(len, figures.values()))
     said = [f'In points of {name}:']
     reference = results['reference']
     pairs = [(x, reference) for x in figures if x != reference]
@@ -124,7 +126,7 @@ def compare_methods(
         )
         if gap is not None:
             said.append(f'- {gap}')
-    return [*said, *_caveats(most)]
+    return said
 
 
 def _by_seed(runs: Sequence[Record], figure: Figure) -> dict[int, float]:
@@ -136,8 +138,19 @@ def _by_seed(runs: Sequence[Record], figure: Figure) -> dict[int, float]:
     }
 
 
-def _caveats(seeds: int) -> list[str]:
-    """Say what so many seeds cannot show."""
+def caveats(results: Mapping[str, Any]) -> list[str]:
+    """Say what so many seeds cannot show.
+
+    Args:
+        results: From :func:`~mmpaco.comparison.results.summarise`.
+
+    Returns:
+        list[str]: Sentences; none where there is nothing to compare.
+    """
+    runs = [len(x['runs']) for x in results['methods'].values() if x['runs']]
+    if len(runs) < 2:
+        return []
+    seeds = max(runs)
     if seeds == 1:
         return [
             'One seed cannot show whether another would turn a difference '

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from types import SimpleNamespace
 
@@ -19,10 +20,8 @@ from support.planned import plan_runs
 from support.processes import living, wait_until
 
 from mmpaco.cls.datasets.idx import write_idx
-from mmpaco.comparison.pictures import (
-    plot_classes,
-    plot_curves,
-)
+from mmpaco.comparison.overview_picture import plot_overview
+from mmpaco.comparison.pictures import plot_classes, plot_curves
 from mmpaco.comparison.report import markdown, table, write_report
 from mmpaco.comparison.results import summarise
 from mmpaco.comparison.scheduling import run_all
@@ -208,6 +207,29 @@ def test_pictures_can_be_read(runs, tmp_path):
     assert 0.5 < curves[:, 780:].mean() < 1
 
 
+def test_small_differences_are_not_drawn_large(tmp_path, monkeypatch):
+    """Nor do percentages go below zero where all are zero."""
+    limits = []
+
+    def look(figure, path):
+        limits.extend(ax.get_xlim() for ax in figure.axes)
+
+    monkeypatch.setattr('mmpaco.comparison.overview_picture.save', look)
+    methods = {
+        label: {
+            'runs': [{'metrics': {'few': 0.0, 'all': accuracy}}],
+            'time_ratio': ratio,
+        }
+        for label, accuracy, ratio in (('a', 50.0, 1.0), ('b', 50.2, 1.01))
+    }
+    results = {'reference': 'a', 'methods': methods}
+    plot_overview(results, {'few': 'few', 'all': 'all'}, tmp_path / 'x.png')
+    few, all_, ratio = limits
+    assert few == (0, 2)
+    assert all_ == pytest.approx((49.1, 51.1))
+    assert ratio[1] - ratio[0] == pytest.approx(0.2)
+
+
 def interrupt_training(run, work, number=signal.SIGINT):
     """Send a signal to a comparison once it has written a checkpoint."""
     code = (
@@ -280,6 +302,19 @@ def test_table_says_what_failed(second):
     assert '| Odd (FAILED) | – | – | – | – |' in text
     assert '\n\nBroken failed: seed 0: NoSuchNet is not in the' in text
     assert '\n\nOdd failed: it cannot be put on this config\n' in text
+
+
+def test_a_removal_that_is_interrupted_leaves_a_run(second, tmp_path):
+    """Whoever ends it can call again: the directory is still known as one."""
+    shutil.copytree(second.smooth.dir, tmp_path / 'run')
+    run = replace(second.smooth, dir=tmp_path / 'run')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, 'rmtree', lambda path: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run.clear()
+    assert run.record == second.smooth.record
+    run.clear()
+    assert list(run.dir.iterdir()) == []
 
 
 def test_moved_run_stays_finished(second, runs):

@@ -8,20 +8,22 @@ from .paths import TOOLS
 from .processes import environment
 
 
-def call(folder, *arguments, config='tiny.py'):
+def call(folder, *arguments, config='tiny.py', **env):
     return subprocess.run(
         command(config, *arguments),
         cwd=folder,
         capture_output=True,
         text=True,
         timeout=600,
-        env=environment(TOOLS.parent),
+        env={**environment(TOOLS.parent), **env},
     )
 
 
 def command(config, *arguments):
     tool = str(TOOLS / 'compare.py')
-    return [sys.executable, tool, config, *map(str, arguments)]
+    # One seed, unless they say otherwise.
+    given = ['--seeds', '1', *map(str, arguments)]
+    return [sys.executable, tool, config, *given]
 
 
 @contextlib.contextmanager

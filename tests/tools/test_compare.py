@@ -63,7 +63,7 @@ def test_the_config_s_own_metrics_stand_in_the_table(here, compared):
     page = (here / 'work/results.md').read_text()
     head = '| method | few | all | accuracy/top1 | time | ratio | memory |'
     assert head in page
-    assert 'One seed cannot show' in page
+    assert page.count('One seed cannot show') == 1
 
 
 def test_pictures_are_drawn(here, compared):
@@ -80,3 +80,33 @@ def test_a_second_comparison_is_refused_while_one_is_at_work(here):
     assert 'another comparison is at work in' in result.stderr
     assert 'Traceback' not in result.stderr
     assert not (here / 'taken/configs').exists()
+
+
+def test_a_dry_run_tells_the_cost_and_what_cannot_be_trained(here):
+    result = call(
+        here,
+        *('--methods', 'cross-entropy', 'gpaco', '--seeds', '3'),
+        *('--set', *SHORT, 'gpaco.alpha=-1', '--work-dir', 'dry', '--dry-run'),
+    )
+    assert '  3 x 16 iterations of 0.' in result.stdout
+    assert '  FAILED: alpha must be' in result.stdout
+    assert f'results.json: {here}/dry\n' in result.stdout
+    # Nothing of it stands in the way of the comparison, which it did not do.
+    assert not list(here.glob('dry/*/seed*'))
+    assert result.returncode == 1
+    assert 'not all could be compared:\n  gpaco: alpha' in result.stderr
+    assert 'Traceback' not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'env', 'said'),
+    [
+        ((), {'OMP_NUM_THREADS': 'two,1'}, "but got 'two,1'"),
+        (('--work-dir', "it's"), {}, 'work_dir must have no'),
+    ],
+)
+def test_what_it_cannot_be_given_is_told(here, arguments, env, said):
+    result = call(here, '--methods', 'gpaco', *arguments, **env)
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert 'Traceback' not in result.stderr
