@@ -41,7 +41,20 @@ def test_every_promised_baseline_is_there():
             for method in ('cross-entropy', 'balanced-softmax')
             for factor in (50, 10)
         ),
+        *(
+            f'{method}_{system}'
+            for method in ('cross-entropy', 'balanced-softmax')
+            for system in (
+                'resnext50-32x4d_imagenet-lt',
+                'resnext101-32x4d_imagenet-lt',
+                'resnet50_inaturalist2018',
+                'resnet152_places-lt',
+            )
+        ),
         'multi-task-ce_resnet50_cifar100',
+        'multi-task-balanced-softmax-momentum_resnext50-32x4d_imagenet-lt',
+        'multi-task-ce-momentum_resnet50_cifar100',
+        'multi-task-ce-momentum_resnet50_imagenet',
     }
     assert {name.partition('/')[2] for name in BASELINES} == promised
 
@@ -50,10 +63,10 @@ def supcon(temperature):
     return dict(type='mmpaco.SupConLoss', temperature=temperature)
 
 
-def two_tasks(temperature, **options):
+def two_tasks(temperature, supcon_weight=0.5, **options):
     return dict(
         type='mmpaco.MultiTaskLoss',
-        supcon_weight=0.5,
+        supcon_weight=supcon_weight,
         temperature=temperature,
         **options,
     )
@@ -103,7 +116,40 @@ TWO_VIEWS = {
         ('cifar_sim',) * 2,
         0.05,
     ),
+    # With the momentum encoder of PaCo.
+    f'{BALANCED}-momentum_resnext50-32x4d_imagenet-lt': (
+        two_tasks(0.2),
+        ('randaug-stack_n2-m10_224', 'sim_224'),
+        0.02,
+    ),
+    'multi-task-ce-momentum_resnet50_cifar100': (
+        two_tasks(0.07, balanced=False),
+        ('cifar_sim',) * 2,
+        0.1,
+    ),
+    'multi-task-ce-momentum_resnet50_imagenet': (
+        two_tasks(0.2, supcon_weight=0.05, balanced=False),
+        ('randaug_n2-m10_224', 'sim_224'),
+        0.04,
+    ),
 }
+
+
+def batch_and_decay(name, data):
+    is_large = data == 'imagenet' or name.endswith(
+        'momentum_resnet50_cifar100'
+    )
+    is_weak = data in ('imagenet', 'inaturalist2018')
+    return 256 if is_large else 128, 1e-4 if is_weak else 5e-4
+
+
+def one_view(method, data):
+    if data.startswith('cifar'):
+        return 'cifar_autoaug-cutout'
+    has_randaug = data == 'inaturalist2018' or (
+        data == 'imagenet-lt' and method == 'balanced-softmax'
+    )
+    return 'randaug_n2-m10_224' if has_randaug else 'sim_224'
 
 
 @pytest.mark.usefixtures('no_init')
@@ -114,8 +160,12 @@ def test_settings_of_the_baselines(name):
     name = name.partition('/')[2]
     method = name.partition('_')[0]
     rate = cfg.optim_wrapper.optimizer.lr
-    assert cfg.auto_scale_lr.base_batch_size == 128
-    assert cfg.optim_wrapper.optimizer.weight_decay == 5e-4
+    batch, decay = batch_and_decay(name, data)
+    assert cfg.auto_scale_lr.base_batch_size == batch
+    assert cfg.optim_wrapper.optimizer.weight_decay == decay
+    # Half precision where PaCo's run of the data has it.
+    is_half = cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    assert is_half == (data == 'places-lt')
     hooks = {hook.type for hook in cfg.get('custom_hooks', [])}
     if name in TWO_VIEWS:
         loss, views, expected = TWO_VIEWS[name]
@@ -125,17 +175,21 @@ def test_settings_of_the_baselines(name):
         assert model.head.queue.length == (
             1024 if data.startswith('cifar') else 8192
         )
-        is_paco = method == 'supcon-stage1'
+        is_paco = method == 'supcon-stage1' or method.endswith('-momentum')
         assert (model.momentum_encoder is not None) == is_paco
         assert 'mmpaco.PaCoQueueHook' in hooks
         counts = model.head.prior is not None
     else:
         assert type(model).__name__ == 'ImageClassifier'
-        view = 'cifar_autoaug-cutout' if 'cifar' in data else 'sim_224'
-        if method == 'balanced-softmax' and 'cifar' not in data:
-            view = 'randaug_n2-m10_224'
+        view = pipeline(one_view(method, data))
         steps = cfg.train_dataloader.dataset.pipeline
-        assert steps[-1 - len(pipeline(view)) : -1] == pipeline(view)
+        assert steps[-1 - len(view) : -1] == view
+        loss = cfg.model.head.loss
+        if method == 'balanced-softmax':
+            assert loss.type == 'mmpaco.BalancedSoftmaxLoss'
+            assert loss.num_classes == cfg.model.head.num_classes
+        else:
+            assert loss.type == 'CrossEntropyLoss'
         assert rate == (0.05 if data.startswith('cifar') else 0.02)
         counts = method == 'balanced-softmax'
     # Without the hook the counts would be missed at the first loss.

@@ -35,7 +35,7 @@ def scope():
 def test_every_promised_config_is_there():
     assert set(METHODS) == set(RUNS)
     assert sum(name.startswith('gpaco/') for name in METHODS) == 11
-    assert sum(name.startswith('paco/') for name in METHODS) == 13
+    assert sum(name.startswith('paco/') for name in METHODS) == 14
 
 
 @pytest.mark.usefixtures('no_init')
@@ -179,6 +179,7 @@ def test_a_config_has_the_schedule_of_its_data(name):
 SETTING_OF = {
     'alpha': lambda cfg: cfg.model.head.loss.alpha,
     'temperature': lambda cfg: cfg.model.head.loss.temperature,
+    'weight of the contrast': lambda cfg: cfg.model.head.loss.supcon_weight,
     'learning rate': lambda cfg: cfg.optim_wrapper.optimizer.lr,
     'batch': lambda cfg: cfg.auto_scale_lr.base_batch_size,
     'label smoothing': lambda cfg: cfg.model.head.loss.label_smoothing,
@@ -205,4 +206,4 @@ def test_a_config_holds_what_the_docs_say(name, setting, value):
 
 
 def test_the_docs_name_only_settings_that_there_are():
-    assert len(list(documented())) == 22
+    assert len(list(documented())) == 24

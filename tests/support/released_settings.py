@@ -77,6 +77,10 @@ RUNS = {
         8, 512, 0.08, 1e-4, 0.05, 0.2, (RA(2), STACK(2)), smoothing=0.1
     ),
     'paco/resnet50_imagenet': Run(4, 256, 0.04, 1e-4, 0.05, 0.2, (RA(2), SIM)),
+    # Named by the paper alone.
+    'paco/resnet50_imagenet_sim': Run(
+        4, 256, 0.04, 1e-4, 0.05, 0.2, (SIM, SIM)
+    ),
     'paco/resnet101_imagenet': Run(
         4, 256, 0.04, 1e-4, 0.05, 0.2, (RA(2), SIM)
     ),

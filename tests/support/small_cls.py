@@ -22,7 +22,7 @@ NAMES = sorted(
     path.relative_to(CONFIGS).with_suffix('').as_posix()
     for kind in ('gpaco', 'paco', 'baselines')
     for path in (CONFIGS / kind).glob('*.py')
-    if path.stem.endswith((*(f'_{x}' for x in DATA + CIFAR), '_cifar100'))
+    if set(path.stem.split('_')) & {*DATA, *CIFAR, 'cifar100'}
 )
 LISTS = {
     'imagenet-lt': (ImageNetLT, 1000),
@@ -35,9 +35,20 @@ def load(name):
     return Config.fromfile(CONFIGS / f'{name}.py')
 
 
+def parts_of(name):
+    """The backbone and the data that a config's name names."""
+    parts = name.rpartition('/')[2].split('_')
+    (place,) = (
+        i
+        for i, part in enumerate(parts)
+        if part in (*DATA, *CIFAR, 'cifar100')
+    )
+    return parts[place - 1], parts[place]
+
+
 def data_of(name):
-    """The part of a config's name that names its data, without the factor."""
-    data = name.rsplit('_', 1)[1]
+    """The data that a config's name names, without the factor."""
+    data = parts_of(name)[1]
     return 'cifar100-lt' if data in CIFAR else data
 
 
@@ -65,7 +76,7 @@ def pipeline(name):
 def build(cfg, name):
     """Build a model at full size, and check its size."""
     model = MODELS.build(cfg.model)
-    backbone = name.rsplit('/', 1)[1].split('_')[-2]
+    backbone, _ = parts_of(name)
     expected = BACKBONES[backbone]
     if name.endswith('resnet50_cifar100'):
         expected = CIFAR_RESNET50
