@@ -16,6 +16,7 @@ COUNTS = [50, 20, 10, 5, 2]
 SUPCON = dict(type='mmpaco.SupConLoss', temperature=0.2)
 STAGE1 = 'baselines/supcon-stage1_lenet5_mnist5k-lt.py'
 STAGE2 = 'baselines/supcon-stage2_lenet5_mnist5k-lt.py'
+MULTI_TASK = 'baselines/multi-task-balanced-softmax_lenet5_mnist5k-lt.py'
 
 
 @pytest.fixture
@@ -95,6 +96,70 @@ def test_multi_task_in_the_head(scope, balanced, reweight):
     loss.backward()
     for name, parameter in made.named_parameters():
         assert parameter.grad.abs().sum() > 0, name
+
+
+def test_multi_task_on_keys_of_a_momentum_encoder(scope):
+    """View 1 gives anchors and class scores, the keys contrasts alone."""
+    made = head(dict(type='mmpaco.MultiTaskLoss'))
+    made.prior.set_class_counts(COUNTS)
+    oracle = MultiTaskLoss(impl='dense')
+    feats, samples, labels = batch()
+    queue = F.normalize(torch.randn(7, 3), dim=1), torch.arange(7) % CLASSES
+    made.queue.append(*queue)
+    keys = F.normalize(torch.randn(4, 3), dim=1)
+    anchors = feats[0][:4]
+    loss = made.loss((anchors,), samples[:4], keys=keys)['loss']
+    rows = F.normalize(made.projector.layers(anchors), dim=1)
+    expected = oracle(
+        rows,
+        labels[:4],
+        made.fc(anchors),
+        torch.cat([keys, queue[0]]),
+        torch.cat([labels[4:], queue[1]]),
+        torch.tensor(COUNTS),
+    )
+    torch.testing.assert_close(loss, expected)
+
+
+def test_multi_task_with_momentum_trains_and_resumes(mnist_config):
+    def config():
+        cfg = mnist_config(MULTI_TASK)
+        cfg.model.update(type='mmpaco.PaCoClassifier', momentum=0.9)
+        # One batch, or the loss would rise until it is full.
+        cfg.model.head.queue_length = 64
+        cfg.default_hooks.checkpoint.interval = 1
+        return cfg
+
+    first = Runner.from_cfg(config())
+    first.train()
+    losses = first.message_hub.get_scalar('train/loss').data[0].copy()
+    before = {k: v.clone() for k, v in first.model.state_dict().items()}
+    iterations = len(losses)
+
+    cfg = config()
+    cfg.train_cfg.max_epochs = 2
+    cfg.resume = True
+    second = Runner.from_cfg(cfg)
+    second.load_or_resume()
+    encoder = second.model.momentum_encoder
+    state = second.model.state_dict()
+    assert state.keys() == before.keys()
+    assert any(name.startswith('momentum_encoder.') for name in state)
+    for name, value in state.items():
+        assert torch.equal(value, before[name]), name
+    # It starts as a copy, and then follows every step.
+    steps = int(encoder.steps)
+    assert steps == iterations + 1
+    second.train()
+    assert int(encoder.steps) == 2 * iterations + 1
+    moved = [
+        name
+        for name, value in encoder.named_parameters()
+        if not torch.equal(value, before[f'momentum_encoder.{name}'])
+    ]
+    assert len(moved) == len(list(encoder.parameters()))
+    last = second.message_hub.get_scalar('train/loss').data[0]
+    assert last[-3:].mean() < losses[1:4].mean()
 
 
 def test_multi_task_without_the_prior_that_it_needs_is_told(scope):
