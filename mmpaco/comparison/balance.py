@@ -52,6 +52,7 @@ def take_balance_out(comparison: Comparison, adjust: Adjust) -> Optional[str]:
         checkpoint = run.checkpoint
         if not run.finished or 'adjusted' in run.record or checkpoint is None:
             continue
+        print(f'{run}: choosing its balance on the validation set', flush=True)
         try:
             found = adjust(run.cfg, checkpoint)
         except (TypeError, ValueError) as error:
@@ -107,8 +108,9 @@ def balanced_page(
     return [
         'With the balance taken out: from the scores a multiple of the log '
         'of the class frequencies is subtracted, the strength, which is '
-        'chosen for each run on the validation set. Two methods that differ '
-        'before and not after it have features that are as good.',
+        'chosen for each run on the validation set. A difference that goes '
+        'away was one of balance, and not of features, as far as these seeds '
+        'can tell.',
         markdown_table(head, rows),
         *said,
         *compare_methods(

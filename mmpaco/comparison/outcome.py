@@ -109,6 +109,8 @@ def _show(
         console.print(table(results, columns.own, title, costs=False))
     console.print(table(results, columns.groups, columns.title))
     for sentence in sentences:
+        if not sentence.startswith('- '):
+            print()
         if sentence.startswith('| '):
             console.print(Markdown(sentence))
         else:
