@@ -1,0 +1,15 @@
+# The rate of LDAM-DRW's release in epoch e, counted from 0: lr (e + 1) / 5 up
+# to epoch 4, then lr, a hundredth of it from epoch 160 and a hundredth of that
+# from epoch 180. All parameters decay, also norms and biases.
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=2e-4),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.2, begin=0, end=5),
+    dict(type='MultiStepLR', milestones=[160, 180], gamma=0.01),
+]
+train_cfg = dict(by_epoch=True, max_epochs=200, val_interval=10)
+val_cfg = dict()
+test_cfg = dict()
+auto_scale_lr = dict(base_batch_size=128)
