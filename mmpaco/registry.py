@@ -11,6 +11,9 @@ from importlib.util import find_spec
 from mmpaco.compat import check_stack
 from mmpaco.losses import (
     BalancedSoftmaxLoss,
+    ClassBalancedLoss,
+    LabelAwareSmoothLoss,
+    LDAMLoss,
     MultiTaskLoss,
     PaCoLoss,
     SupConLoss,
@@ -55,5 +58,8 @@ HOOKS = _child(root.HOOKS, 'engine.hooks')
 METRICS = _child(root.METRICS, 'cls.evaluation', 'seg.evaluation')
 
 # The losses know torch alone, so they are named here.
-for _loss in (PaCoLoss, BalancedSoftmaxLoss, SupConLoss, MultiTaskLoss):
+for _loss in (
+    *(PaCoLoss, SupConLoss, MultiTaskLoss),
+    *(BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LabelAwareSmoothLoss),
+):
     MODELS.register_module(module=_loss)

@@ -5,21 +5,28 @@ This room imports torch alone, so that the losses work in any PyTorch code.
 
 from .balanced_softmax_loss import BalancedSoftmaxLoss, balanced_softmax_loss
 from .base import ContrastBatch, ContrastiveLoss
+from .class_balanced_loss import ClassBalancedLoss
 from .class_counts import as_class_counts
 from .class_prior import ClassPrior, log_class_prior
+from .class_weights import effective_number_weights
 from .embedding_queue import EmbeddingQueue
+from .label_aware_smooth_loss import LabelAwareSmoothLoss
 from .labels import check_labels
-from .multi_task_loss import MultiTaskLoss, effective_number_weights
+from .ldam_loss import LDAMLoss
+from .multi_task_loss import MultiTaskLoss
 from .paco_loss import PaCoLoss, paco_loss
 from .projector import Projector
 from .supcon_loss import SupConLoss, supcon_loss
 
 __all__ = [
     'BalancedSoftmaxLoss',
+    'ClassBalancedLoss',
     'ClassPrior',
     'ContrastBatch',
     'ContrastiveLoss',
     'EmbeddingQueue',
+    'LDAMLoss',
+    'LabelAwareSmoothLoss',
     'MultiTaskLoss',
     'PaCoLoss',
     'Projector',

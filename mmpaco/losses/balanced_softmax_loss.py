@@ -1,6 +1,8 @@
 """Balanced Softmax, the papers' main baseline.
 
-Meta-Softmax, Ren et al., NeurIPS 2020, https://arxiv.org/abs/2007.10740
+Meta-Softmax, Ren et al., NeurIPS 2020, https://arxiv.org/abs/2007.10740; with
+a factor tau of the log prior the logit-adjusted loss, Menon et al., ICLR 2021,
+https://arxiv.org/abs/2007.07314
 """
 
 from typing import Optional
@@ -9,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .checks import check_numbers
 from .class_counts import CountsLike, check_counts_of_loss
 from .class_prior import ClassPrior, log_class_prior
+from .head_loss import reduced
 
 
 def balanced_softmax_loss(
@@ -18,6 +22,7 @@ def balanced_softmax_loss(
     labels: Tensor,
     class_counts: Tensor,
     ignore_index: int = -100,
+    tau: float = 1.0,
 ) -> Tensor:
     """Cross-entropy of logits that are shifted by the log prior.
 
@@ -27,6 +32,7 @@ def balanced_softmax_loss(
         class_counts (Tensor): Training images, or pixels, per class, or
             shares, of shape (C, ).
         ignore_index (int): The label that adds no loss.
+        tau (float): Factor of the log prior. Defaults to 1.0.
 
     Returns:
         Tensor: One float32 loss for each label, of the labels' shape; zero
@@ -46,7 +52,7 @@ def balanced_softmax_loss(
     """
     check_counts_of_loss(class_counts, logits)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    prior = log_class_prior(class_counts, logits.dtype)
+    prior = tau * log_class_prior(class_counts, logits.dtype)
     shape = (1, -1) + (1,) * (logits.dim() - 2)
     return F.cross_entropy(
         logits + prior.view(shape),
@@ -74,10 +80,13 @@ class BalancedSoftmaxLoss(nn.Module):
         ignore_index (int): The label that adds no loss, where the head does
             not tell, as mmseg's ``DDRHead`` and ``PIDHead``. Defaults to
             -100.
+        tau (float): Factor of the log prior: with another one than 1 this is
+            the logit-adjusted loss. Defaults to 1.0.
 
     Raises:
         ValueError: If the name does not begin with ``loss_``, without which
-            mmseg would not train by it, or the counts do not fit.
+            mmseg would not train by it, tau is negative or not finite, or the
+            counts do not fit.
 
     Example:
         >>> import torch
@@ -94,6 +103,7 @@ class BalancedSoftmaxLoss(nn.Module):
         class_counts: Optional[CountsLike] = None,
         loss_name: str = 'loss_balanced_softmax',
         ignore_index: int = -100,
+        tau: float = 1.0,
     ) -> None:
         super().__init__()
         if not loss_name.startswith('loss_'):
@@ -101,10 +111,12 @@ class BalancedSoftmaxLoss(nn.Module):
                 "loss_name must begin with 'loss_', since mmseg adds up what "
                 f'is named so, but got {loss_name!r}'
             )
+        check_numbers(tau=tau)
         self.prior = ClassPrior(num_classes, class_counts)
         self.loss_weight = loss_weight
         self.loss_name = loss_name
         self.ignore_index = ignore_index
+        self.tau = tau
 
     def forward(
         self,
@@ -136,29 +148,18 @@ class BalancedSoftmaxLoss(nn.Module):
             ValueError: If the reduction is unknown, or is given an
                 ``avg_factor`` that it has no use for.
         """
-        reduction = reduction_override or 'mean'
-        if reduction not in ('mean', 'sum', 'none') or (
-            reduction != 'mean' and avg_factor is not None
-        ):
-            raise ValueError(
-                "reduction_override must be 'mean', or 'sum' or 'none' "
-                f'without avg_factor, but got {reduction_override!r} and '
-                f'avg_factor={avg_factor}'
-            )
         if ignore_index is None:
             ignore_index = self.ignore_index
         loss = balanced_softmax_loss(
-            cls_score, target, self.prior(), ignore_index
+            cls_score, target, self.prior(), ignore_index, self.tau
         )
-        if weight is not None:
-            loss = loss * weight
-        if reduction == 'none':
-            return self.loss_weight * loss
-        total = self.loss_weight * loss.sum()
-        if reduction == 'sum':
-            return total
-        return total / (avg_factor or max(1, loss.numel()))
+        return reduced(
+            loss, self.loss_weight, weight, avg_factor, reduction_override
+        )
 
     def extra_repr(self) -> str:
         """Show the arguments when the module is printed."""
-        return f'loss_weight={self.loss_weight}, loss_name={self.loss_name!r}'
+        return (
+            f'loss_weight={self.loss_weight}, loss_name={self.loss_name!r}, '
+            f'tau={self.tau}'
+        )

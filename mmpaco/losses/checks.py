@@ -25,6 +25,11 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     ),
     'label_smoothing': ('in [0, 1)', lambda x: 0 <= x < 1),
     'supcon_weight': ('not negative', lambda x: x >= 0),
+    'max_margin': ('not negative', lambda x: x >= 0),
+    'scale': ('positive', lambda x: x > 0),
+    'tau': ('not negative', lambda x: x >= 0),
+    'head': ('in [0, 1)', lambda x: 0 <= x < 1),
+    'tail': ('in [0, 1)', lambda x: 0 <= x < 1),
 }
 
 

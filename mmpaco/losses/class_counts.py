@@ -1,5 +1,6 @@
 """Class counts: what may be one, for whatever is given them."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
@@ -100,6 +101,22 @@ def check_counts_of_loss(
         )
     if is_readable(class_counts):
         _check_values(class_counts)
+
+
+def counts_of_images(class_counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Count classes without images as the rarest one with images.
+
+    Args:
+        class_counts (Tensor): Training images per class, or shares, floating
+            of shape (C, ).
+
+    Returns:
+        tuple[Tensor, Tensor]: The counts, all of them positive, and the least
+        of them.
+    """
+    none = class_counts == 0
+    rarest = class_counts.masked_fill(none, math.inf).min()
+    return torch.where(none, rarest, class_counts), rarest
 
 
 def _check_dtype(values: Tensor) -> None:

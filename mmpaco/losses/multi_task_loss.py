@@ -4,69 +4,16 @@ Generalized Parametric Contrastive Learning, Cui et al., TPAMI 2023,
 https://arxiv.org/abs/2209.12400 (Tables 11 to 13)
 """
 
-import math
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .base import ContrastBatch
 from .checks import check_numbers
-from .class_counts import check_counts_of_loss
+from .class_weights import effective_number_weights
 from .labels import class_index
-from .readable import is_readable
 from .supcon_loss import SupConLoss
-
-# As in the papers' release.
-_EFFECTIVE_BASE = 0.999
-
-
-def effective_number_weights(
-    class_counts: Tensor, dtype: torch.dtype = torch.float32
-) -> Tensor:
-    r"""Weight of each class by its effective number of images.
-
-    :math:`w_c = \bar E / E_c` with :math:`E_c = (1 - 0.999^{n_c}) /
-    (1 - 0.999)` (Class-Balanced Loss, CVPR 2019,
-    https://arxiv.org/abs/1901.05555).
-
-    Args:
-        class_counts (Tensor): Training images per class, of shape (C, ), and
-            not shares: the equation knows how many images are many.
-        dtype (torch.dtype): That of the loss. Defaults to float32.
-
-    Returns:
-        Tensor: The weights, of shape (C, ), in ``dtype``. A class without
-        images has that of one image.
-
-    Raises:
-        TypeError: If the counts are no tensor of real numbers.
-        ValueError: If, on the host, one is negative, infinite or nan, or all
-            are zero.
-
-    Example:
-        >>> import torch
-        >>> from mmpaco.losses import effective_number_weights
-        >>> effective_number_weights(torch.tensor([1000, 100, 10]))
-        tensor([ 0.3888,  2.5820, 24.6931])
-    """
-    check_counts_of_loss(class_counts)
-    if (
-        is_readable(class_counts)
-        and class_counts.is_floating_point()
-        and float(class_counts.sum()) <= 1 + 1e-3
-    ):
-        raise ValueError(
-            'the effective number of images is that of counts, but got shares '
-            f'that sum to {float(class_counts.sum()):.4g}; give the images '
-            'per class, or reweight=False'
-        )
-    # The divisor 1 - 0.999 cancels.
-    effective = -torch.expm1(
-        class_counts.to(dtype) * math.log(_EFFECTIVE_BASE)
-    )
-    return effective.mean() / effective.clamp(min=1 - _EFFECTIVE_BASE)
 
 
 class MultiTaskLoss(SupConLoss):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from support.released_losses import COUNTS, LABELS, SCORES, check
 
 from mmpaco.losses import (
     BalancedSoftmaxLoss,
@@ -182,3 +183,40 @@ def test_the_loss_may_know_what_is_ignored_where_the_head_does_not_tell():
         loss(logits, labels, ignore_index=1),
         told(logits, labels, ignore_index=1),
     )
+
+
+@pytest.mark.parametrize(
+    'tau, expected',
+    [
+        (0.5, (3.065054141, 1.718476829, 0.4064342161, -0.1207036448)),
+        (1.0, (3.339561368, 1.775818584, 0.4154063922, -0.1130206999)),
+        (1.5, (3.853980543, 1.791258003, 0.4277996554, -0.09833451106)),
+        (2.0, (4.536537845, 1.750042159, 0.4282576209, -0.0773423044)),
+    ],
+)
+def test_with_a_factor_it_is_the_logit_adjusted_loss(tau, expected):
+    """As released, which adds 1e-12 to a share where here it is 1e-9."""
+    loss = BalancedSoftmaxLoss(5, class_counts=COUNTS, tau=tau)
+    check(lambda x: loss(x, LABELS), SCORES, *expected, rel=1e-7, abs=1e-7)
+
+    shares = torch.tensor(COUNTS, dtype=torch.float64) / sum(COUNTS)
+    for epsilon, close in ((1e-12, 2e-9), (1e-9, 1e-12)):
+        prior = tau * torch.log(shares + epsilon)
+        dense = F.cross_entropy(SCORES + prior, LABELS)
+        known = expected[0] if close > 1e-9 else loss(SCORES, LABELS)
+        assert float(dense) == pytest.approx(float(known), rel=close)
+
+
+def test_the_factor_of_one_changes_no_bit():
+    scores, counts = torch.randn(64, 5), torch.tensor(COUNTS)
+    labels = torch.arange(64) % 5
+    plain = F.cross_entropy(scores + log_class_prior(counts), labels)
+    assert torch.equal(
+        BalancedSoftmaxLoss(5, class_counts=COUNTS)(scores, labels), plain
+    )
+    # At 0 the prior has no part in it.
+    none = BalancedSoftmaxLoss(5, class_counts=COUNTS, tau=0.0)
+    assert torch.equal(none(scores, labels), F.cross_entropy(scores, labels))
+    for tau in (-1.0, float('nan')):
+        with pytest.raises(ValueError, match='tau must be'):
+            BalancedSoftmaxLoss(5, tau=tau)
