@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from torch import Tensor, nn
 
+from mmpaco.engine.hooks import DeferredReweightingHook
 from mmpaco.files import PathLike
 from mmpaco.losses import as_class_counts
 from mmpaco.runner.config_files import ConfigLike, read_config
@@ -43,7 +44,8 @@ def gradient_norms(
     """Average the norm of the gradient at each class's classifier row.
 
     One epoch of the config's own training (its images, augmentations, batch
-    size, loss, class prior and queue) at a learning rate of zero. At each
+    size, loss, class prior and queue) at a learning rate of zero, with the
+    class weights with which it ended. At each
     iteration the loss has a gradient with regard to the weight of the last
     layer, of shape (C, D); the L2 norms of its rows are averaged over the
     iterations.
@@ -92,6 +94,10 @@ def gradient_norms(
     )
     with loaded_runner(config, checkpoint, trust, **settings) as runner:
         weight = _classifier(runner.model).weight
+        for hook in runner.hooks:
+            if isinstance(hook, DeferredReweightingHook):
+                # The loss as it was when the training ended.
+                hook.epoch = 0
         sums = torch.zeros(len(weight), dtype=torch.float64)
         num_iters = 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from mmpretrain.models.heads.margin_head import NormProduct
 from torch import Tensor
 
 from mmpaco.files import PathLike, check_apart, whole_file
@@ -95,7 +96,7 @@ def search_tau(
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         TypeError: If the config is not one of mmpretrain, or the head is no
-            ``LinearClsHead``.
+            ``LinearClsHead``, or classifies by cosines.
         ValueError: If the checkpoint is unsafe or not of this model, there
             is no validation set, a tau is negative or there is none, or
             ``out`` is the checkpoint itself.
@@ -109,6 +110,12 @@ def search_tau(
     content = load_checkpoint(checkpoint, trust)
     states = content.get('state_dict', content)
     model = load_classifier(cfg, checkpoint, content=content)
+    if isinstance(model.head.fc, NormProduct):
+        raise TypeError(
+            f'{type(model.head).__name__} classifies by cosines, for which '
+            'the length of the weights has no part in the scores; tau is for '
+            'a head with a plain linear layer'
+        )
     features, labels = features_and_labels(model, cfg, 'val')
     fc = model.head.fc
     weight = fc.weight.detach()

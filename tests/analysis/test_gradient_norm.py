@@ -119,3 +119,32 @@ def test_the_picture_sorts_the_classes_by_frequency(drawn, tmp_path):
     )
     (line,) = drawn[0].axes[0].lines
     assert list(line.get_ydata()) == [3.0, 2.0, 1.0]
+
+
+def test_class_weights_are_those_with_which_the_training_ended(tiny):
+    folder, checkpoint = tiny
+    content = torch.load(checkpoint, weights_only=False)
+    counts = torch.tensor([16, 6])
+    content['state_dict']['head.loss_module.prior.class_counts'] = counts
+    torch.save(content, checkpoint)
+    norms = []
+    for hooks in ([], [0], [3]):
+        cfg = Config.fromfile(str(folder / 'tiny.py'))
+        cfg.train_dataloader.dataset.indices = 22
+        cfg.model.head.loss = dict(
+            type='mmpaco.ClassBalancedLoss', num_classes=2
+        )
+        if not hooks:
+            cfg.model.head.loss.beta = 0
+        cfg.custom_hooks = [
+            dict(type='mmpaco.ClassPriorHook'),
+            *(
+                dict(type='mmpaco.DeferredReweightingHook', epoch=epoch)
+                for epoch in hooks
+            ),
+        ]
+        # Where iterations are counted, too.
+        norms.append(gradient_norms(cfg, checkpoint, max_iters=3))
+    plain, weighted, deferred = norms
+    np.testing.assert_array_equal(weighted, deferred)
+    assert not np.allclose(plain, weighted)

@@ -142,6 +142,12 @@ def test_a_gpaco_checkpoint_is_read_by_its_own_config(mnist_config, tmp_path):
             TypeError,
             'expected a LinearClsHead',
         ),
+        (
+            {'model.head.type': 'mmpaco.CosineClsHead'},
+            dict(),
+            TypeError,
+            'classifies by cosines',
+        ),
         ({'model.head.num_classes': 3}, dict(), ValueError, 'size mismatch'),
         (
             {'model.backbone.depth': 34},

@@ -1,6 +1,7 @@
 """Heads, classifiers, networks and their data preprocessor."""
 
 from .cifar_resnet import CIFARResNet
+from .cosine_head import CosineClsHead
 from .data_preprocessor import MultiViewDataPreprocessor
 from .gpaco_head import GPaCoHead
 from .gpaco_stock_head import GPaCoStockHead
@@ -11,6 +12,7 @@ from .resnet import FrozenConvResNet, ResNet200
 
 __all__ = [
     'CIFARResNet',
+    'CosineClsHead',
     'FrozenConvResNet',
     'GPaCoHead',
     'GPaCoStockHead',
