@@ -1,11 +1,16 @@
 """A method put on any config, by a function from config to settings.
 
-``classification`` and ``segmentation`` hold the methods; a new one is a
-function under ``@method(...)`` there. ``tools/apply_method.py`` and
-``mmpaco.comparison`` call them. Nothing here imports torch.
+``classification``, ``classifier_losses`` and ``segmentation`` hold the
+methods; a new one is a function under ``@method(...)`` there.
+``tools/apply_method.py`` and ``mmpaco.comparison`` call them. Nothing here
+imports torch.
 """
 
-from . import classification, segmentation  # noqa: F401
+from . import (  # noqa: F401
+    classification,
+    classifier_losses,
+    segmentation,
+)
 from .base import (
     Facts,
     Method,

@@ -1,4 +1,4 @@
-"""Methods for configs of mmpretrain."""
+"""Methods for configs of mmpretrain: cross-entropy, and those of contrast."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from .base import Facts, Options, Plan, method
 from .classifier_settings import (
     CROSS_ENTROPIES,
     add_shots,
-    loss_decisions,
     prior_decision,
-    switch_recipes,
     two_view_plan,
     unmix,
     unmix_decisions,
@@ -66,48 +64,6 @@ def cross_entropy(cfg: Config, facts: Facts, options: Options) -> Plan:
     settings = dict(model=dict(head=head)) if head else {}
     if '_delete_' in head:
         unmix(settings, classifier)
-    add_shots(settings, cfg, decisions)
-    return Plan(settings, decisions)
-
-
-@method(
-    'balanced-softmax',
-    _SCOPE,
-    'cross-entropy with scores shifted by the log of the class counts',
-    'Balanced Meta-Softmax, Ren et al., NeurIPS 2020, '
-    'https://arxiv.org/abs/2007.10740',
-)
-def balanced_softmax(cfg: Config, facts: Facts, options: Options) -> Plan:
-    """Put Balanced Softmax into the head of the config."""
-    classifier = classifier_of(cfg)
-    head = {
-        **classifier.head_changes,
-        'loss': dict(
-            _delete_=True,
-            type='mmpaco.BalancedSoftmaxLoss',
-            num_classes=classifier.num_classes,
-        ),
-    }
-    settings: dict[str, Any] = dict(model=dict(head=head))
-    decisions = [
-        *classifier.notes,
-        'mmpaco.ClassPriorHook counts the training images of each class when '
-        'training begins.',
-    ]
-    if is_balanced(facts):
-        decisions.append(
-            'The classes have about as many images each, so this is nearly '
-            'cross-entropy.'
-        )
-    if classifier.label_smoothing:
-        decisions.append(
-            'The label smoothing of the config goes: Balanced Softmax has '
-            'none.'
-        )
-    decisions += unmix_decisions(classifier) + loss_decisions(classifier)
-    unmix(settings, classifier)
-    switch_recipes(settings, cfg, decisions)
-    add_hooks(settings, cfg, 'mmpaco.ClassPriorHook')
     add_shots(settings, cfg, decisions)
     return Plan(settings, decisions)
 

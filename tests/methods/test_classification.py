@@ -4,62 +4,23 @@ import copy
 
 import pytest
 from mmengine.config import Config
-
-from mmpaco.methods import Facts, Options, Refusal, find_method, methods
-from mmpaco.methods.settings import complete, merged
-
-STEPS = [
-    dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=64),
-    dict(type='PackInputs'),
-]
-LEAF = dict(type='CustomDataset', data_root='d', pipeline=STEPS)
-BASE = dict(
-    default_scope='mmpretrain',
-    model=dict(
-        type='ImageClassifier',
-        backbone=dict(type='ResNet', depth=18),
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(
-            type='LinearClsHead',
-            num_classes=10,
-            in_channels=512,
-            topk=(1, 5),
-            loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
-        ),
-    ),
-    data_preprocessor=dict(num_classes=10, mean=[1.0], to_rgb=True),
-    train_dataloader=dict(batch_size=64, dataset=LEAF),
-    val_dataloader=dict(dataset=LEAF),
-    val_cfg=dict(),
-    val_evaluator=dict(type='Accuracy', topk=(1,)),
-    test_evaluator=[dict(type='Accuracy'), dict(type='SingleLabelMetric')],
-    train_cfg=dict(by_epoch=True, max_epochs=7),
-    custom_hooks=[dict(type='EMAHook', momentum=1e-4)],
+from support.method_plans import (
+    ALL,
+    BALANCED,
+    BASE,
+    CONTRAST,
+    LEAF,
+    LOSSES,
+    MIXED,
+    STEPS,
+    TAILED,
+    UNKNOWN,
+    applied,
+    told,
 )
-BALANCED = Facts((100.0,) * 10, 1000)
-TAILED = Facts((500.0, *(50.0,) * 9), 950)
-UNKNOWN = Facts(why_unknown='d is not there')
-MIXED = dict(model=dict(train_cfg=dict(augments=[dict(type='Mixup')])))
-CONTRAST = ('gpaco', 'paco', 'supcon', 'multi-task')
-ALL = [x.name for x in methods('mmpretrain')]
 
-
-def applied(name, facts=UNKNOWN, views='own', given=None, **changes):
-    """Give the resulting config, and the plan."""
-    base = Config(merged(BASE, changes))
-    before = copy.deepcopy(base.to_dict())
-    method = find_method(name, 'mmpretrain')
-    options = Options(views, given or {}, 'work_dirs/s1')
-    plan = complete(
-        base, method.function(base, facts, options), method, options
-    )
-    assert base.to_dict() == before
-    return Config(merged(before, plan.settings)), plan
-
-
-def told(plan):
-    return ' '.join(plan.decisions)
+from mmpaco.methods import Facts, Refusal
+from mmpaco.methods.settings import merged
 
 
 @pytest.mark.parametrize('name', ALL)
@@ -124,7 +85,7 @@ def test_alpha_times_the_positives_of_the_head_class_is_a_half(name):
     assert applied(name, many)[0].model.head.queue_length == 8192
 
 
-@pytest.mark.parametrize('name', [*CONTRAST, 'balanced-softmax'])
+@pytest.mark.parametrize('name', [*CONTRAST, *LOSSES])
 @pytest.mark.parametrize('views', ('own', 'papers'))
 def test_a_switch_of_recipes_does_not_end_a_method(name, views):
     recipe = dict(
@@ -145,7 +106,7 @@ def test_a_switch_of_recipes_does_not_end_a_method(name, views):
     assert 'SwitchRecipeHook keeps the loss' in told(plan)
 
 
-@pytest.mark.parametrize('name', [*CONTRAST, 'balanced-softmax'])
+@pytest.mark.parametrize('name', [*CONTRAST, *LOSSES])
 def test_what_goes_with_a_loss_is_told(name):
     def told_of(**loss):
         head = dict(loss=dict(_delete_=True, **loss))
@@ -212,7 +173,7 @@ def test_the_prior_is_for_long_tailed_data(name, facts):
         assert 'ClassPriorHook' in str(cfg.custom_hooks)
 
 
-@pytest.mark.parametrize('name', [*CONTRAST, 'balanced-softmax'])
+@pytest.mark.parametrize('name', [*CONTRAST, *LOSSES])
 def test_mixed_labels_go_and_it_is_said(name):
     changes = {
         **MIXED,
@@ -323,7 +284,7 @@ def test_other_heads_go_around():
     assert cfg.model.head.type == 'mmpaco.GPaCoStockHead'
 
 
-@pytest.mark.parametrize('name', ALL)
+@pytest.mark.parametrize('name', sorted({*ALL} - {'ldam-drw'}))
 def test_a_classifier_for_distillation_is_left_out(name):
     head = dict(
         _delete_=True, type='LeViTClsHead', num_classes=10, in_channels=9

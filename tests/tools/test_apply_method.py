@@ -4,9 +4,11 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from support.processes import environment
 from support.scope import enter_scope
@@ -15,7 +17,7 @@ from support.tiny import write_tiny
 from support.tools import call_here
 
 from mmpaco.compat import stock_tool
-from mmpaco.methods import Facts, methods
+from mmpaco.methods import Facts, Refusal, methods
 from mmpaco.runner.checkpoint import load_checkpoint
 from mmpaco.runner.method_configs import apply_method
 
@@ -116,6 +118,54 @@ def test_both_stages_of_supcon_train(tmp_path):
         assert torch.equal(value, one[name]) == ('head.fc' not in name), name
 
 
+@pytest.mark.parametrize(
+    'name', ('cb-focal', 'focal', 'ldam-drw', 'logit-adjusted')
+)
+def test_losses_train_and_infer_by_stock_tools(name, tmp_path):
+    write_tiny(tmp_path)
+    out = apply(tmp_path, name, 'tiny.py', 'own.py')
+    assert out.returncode == 0, out.stderr
+    out = train_here(tmp_path, 'own.py', *small('val', 32))
+    assert out.returncode == 0, out.stderr[-3000:]
+    folder = tmp_path / 'work_dirs/own'
+    (scalars,) = folder.glob('*/vis_data/scalars.json')
+    lines = [json.loads(x) for x in scalars.read_text().splitlines()]
+    assert [line['loss'] > 0 for line in lines[:2]] == [True, True]
+
+    from mmpretrain import ImageClassificationInferencer
+
+    enter_scope('mmpretrain')
+    (found,) = ImageClassificationInferencer(
+        str(tmp_path / 'own.py'), str(folder / 'epoch_1.pth'), device='cpu'
+    )(np.full((8, 8, 1), 60, np.uint8))
+    assert found['pred_label'] in (0, 1)
+    assert found['pred_scores'].sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize('name', ('cb-focal', 'focal'))
+def test_the_bias_of_sigmoids_is_low_and_does_not_decay(name, tmp_path):
+    enter_scope('mmpretrain')
+    made, *_ = apply_method(
+        name,
+        'mmpretrain::resnet/resnet34_8xb16_cifar10.py',
+        tmp_path / 'out.py',
+        facts=Facts(why_unknown='not read'),
+    )
+    model = MODELS.build(made.config.model)
+    model.head.init_weights()
+    bias = model.head.fc.bias
+    expected = -torch.log(torch.tensor(9.0)).expand(10)
+    torch.testing.assert_close(bias.detach(), expected)
+    wrapper = build_optim_wrapper(model, made.config.optim_wrapper)
+    decays = {
+        group['weight_decay']
+        for group in wrapper.param_groups
+        if any(x is bias for x in group['params'])
+    }
+    assert decays == {0}
+    assert wrapper.param_groups[0]['weight_decay'] > 0
+
+
 @pytest.mark.parametrize('name', NAMES)
 @pytest.mark.parametrize(
     'config',
@@ -131,6 +181,12 @@ def test_both_stages_of_supcon_train(tmp_path):
 def test_what_is_written_is_short_and_builds(name, config, tmp_path):
     enter_scope('mmpretrain')
     unknown = Facts(why_unknown='not read')
+    if name == 'ldam-drw' and 'resnet' not in config:
+        # Linear heads alone are for cosines; that of ConvNeXt is one.
+        if 'convnext' not in config:
+            with pytest.raises(Refusal, match='take the place'):
+                apply_method(name, config, facts=unknown)
+            return
     views = 'own' if config == RESNET else 'papers'
     for made in apply_method(
         name, config, tmp_path / 'out.py', views=views, facts=unknown
