@@ -11,6 +11,7 @@ import torch
 from mmengine.registry import init_default_scope
 from support.released_settings import DATA
 from support.small_cls import (
+    COMPARED,
     CONFIGS,
     NAMES,
     believe,
@@ -27,7 +28,10 @@ def scope():
 
 
 # All others take minutes.
-QUICK = ('gpaco/resnet32_cifar100-lt-if100',)
+QUICK = (
+    'gpaco/resnet32_cifar100-lt-if100',
+    'compared/ldam-drw_resnet32_cifar100-lt-if100',
+)
 
 
 @pytest.fixture(scope='module')
@@ -48,7 +52,7 @@ def data_root(tmp_path_factory):
     'name',
     [
         pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-        for name in NAMES
+        for name in [*NAMES, *COMPARED]
     ],
 )
 def test_stock_tools_train_and_test(

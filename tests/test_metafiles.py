@@ -10,7 +10,7 @@ import pytest
 from mmengine.config import Config
 from support.paths import CONFIGS, ROOT
 
-KINDS = ('gpaco', 'paco', 'baselines')
+KINDS = ('gpaco', 'paco', 'baselines', 'compared')
 
 
 @pytest.fixture(scope='module')
@@ -29,6 +29,7 @@ def test_the_index_is_valid(index):
     assert index.check(silent=True) == []
     assert {c.name for c in index.collections} == {
         *('GPaCo', 'PaCo', 'Baselines of PaCo and GPaCo'),
+        'Systems that PaCo and GPaCo compare with',
     }
 
 

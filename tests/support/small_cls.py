@@ -24,6 +24,11 @@ NAMES = sorted(
     for path in (CONFIGS / kind).glob('*.py')
     if set(path.stem.split('_')) & {*DATA, *CIFAR, 'cifar100'}
 )
+# As released, and in the papers' setting.
+COMPARED = sorted(
+    path.relative_to(CONFIGS).with_suffix('').as_posix()
+    for path in (CONFIGS / 'compared').glob('*.py')
+)
 LISTS = {
     'imagenet-lt': (ImageNetLT, 1000),
     'places-lt': (PlacesLT, 365),

@@ -1,0 +1,24 @@
+# Views from a loaded image (BGR) to a BGR array of 224 x 224 pixels, as in the
+# release of Class-Balanced Loss: to train with, and to test.
+crop_flip_bicubic = [
+    dict(type='NumpyToPIL', to_rgb=True),
+    dict(
+        type='torchvision/RandomResizedCrop',
+        size=224,
+        scale=(0.08, 1.0),
+        ratio=(3 / 4, 4 / 3),
+        interpolation='bicubic',
+    ),
+    dict(type='torchvision/RandomHorizontalFlip', p=0.5),
+    dict(type='PILToNumpy', to_bgr=True),
+]
+test_bicubic = [
+    dict(
+        type='ResizeEdge',
+        scale=256,
+        edge='short',
+        backend='pillow',
+        interpolation='bicubic',
+    ),
+    dict(type='CenterCrop', crop_size=224),
+]
