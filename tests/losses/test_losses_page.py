@@ -1,4 +1,4 @@
-"""The code of docs/losses.md runs as it stands there."""
+"""The code of the pages on losses runs as it stands there."""
 
 import re
 import subprocess
@@ -8,8 +8,9 @@ import pytest
 from support.paths import DOCS
 from support.processes import environment
 
-BLOCKS = re.findall(
-    r'```python\n(.*?)```', (DOCS / 'losses.md').read_text(), re.DOTALL
+BLOCKS, COMPARED = (
+    re.findall(r'```python\n(.*?)```', (DOCS / page).read_text(), re.DOTALL)
+    for page in ('losses.md', 'compared.md')
 )
 USE = """
 loss = PrototypeLoss(temperature=0.2)
@@ -21,9 +22,10 @@ assert rows.grad.abs().sum() > 0
 
 def test_there_are_a_loop_a_loss_and_its_config():
     assert len(BLOCKS) == 3
+    assert len(COMPARED) == 1
 
 
-@pytest.mark.parametrize('code', (BLOCKS[0], BLOCKS[1] + USE))
+@pytest.mark.parametrize('code', (BLOCKS[0], BLOCKS[1] + USE, COMPARED[0]))
 def test_code_of_the_page_runs(code):
     done = subprocess.run(
         [sys.executable, '-W', 'error::UserWarning:mmpaco', '-c', code],

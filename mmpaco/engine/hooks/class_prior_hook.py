@@ -19,8 +19,9 @@ class ClassPriorHook(Hook):
     gave the counts. They are the images per class of the training dataset,
     through its wrappers, or the pixels per class of its label maps, of which
     each rank reads its share. Add it to ``custom_hooks`` where the model has
-    ``mmpaco.GPaCoHead``, ``mmpaco.BalancedSoftmaxLoss``, or a
-    ``mmpaco.GPaCoAuxHead`` with ``class_prior=True``. Then a head of images
+    ``mmpaco.GPaCoHead``, ``mmpaco.BalancedSoftmaxLoss`` or another loss with
+    class counts (``mmpaco.LDAMLoss``), or a ``mmpaco.GPaCoAuxHead`` with
+    ``class_prior=True``. Then a head of images
     logs alpha x K.
 
     Example:
