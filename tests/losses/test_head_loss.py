@@ -98,6 +98,18 @@ def test_classes_without_images_and_balanced_ones_are_finite(name, counts):
     assert found.isfinite() and scores.grad.isfinite().all()
 
 
+def test_nobody_waits_for_a_device(name, monkeypatch):
+    """Once the counts have been read, at the first loss."""
+    # Here, since mmengine may be missing.
+    HostReads = pytest.importorskip('support.host_reads').HostReads
+    monkeypatch.setattr(torch.Tensor, 'is_cpu', False)
+    loss, scores = switched_on(name), SCORES.clone().requires_grad_()
+    loss(scores, LABELS)
+    with HostReads() as reads:
+        loss(scores, LABELS, avg_factor=8).backward()
+    assert reads.by == []
+
+
 def test_counts_are_missed_before_they_are_used(name):
     loss = LOSSES[name]()
     with pytest.raises(RuntimeError, match='ClassPriorHook'):
