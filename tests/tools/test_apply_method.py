@@ -119,7 +119,12 @@ def test_both_stages_of_supcon_train(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'name', ('cb-focal', 'focal', 'ldam-drw', 'logit-adjusted')
+    'name',
+    [
+        *('cb-focal', 'ldam-drw'),
+        pytest.param('focal', marks=pytest.mark.slow),
+        pytest.param('logit-adjusted', marks=pytest.mark.slow),
+    ],
 )
 def test_losses_train_and_infer_by_stock_tools(name, tmp_path):
     write_tiny(tmp_path)
