@@ -1,6 +1,7 @@
 """Real images and shipped configs, made small enough for a test."""
 
 import functools
+import gc
 import runpy
 import subprocess
 import sys
@@ -59,6 +60,25 @@ collect_ignore = [
 ]
 
 
+def pytest_configure():
+    """Have a config formatted once: a runner asks for it five times over."""
+    try:
+        from yapf.yapflib import yapf_api
+    except ModuleNotFoundError:
+        return
+    format_code, known = yapf_api.FormatCode, {}
+
+    def format_once(text, **options):
+        key = text, repr(options)
+        if key not in known:
+            if len(known) == 8:
+                known.clear()
+            known[key] = format_code(text, **options)
+        return known[key]
+
+    yapf_api.FormatCode = format_once
+
+
 def pytest_runtest_setup(item):
     """Skip what needs more cards than there are."""
     marker = item.get_closest_marker('cuda')
@@ -69,6 +89,13 @@ def pytest_runtest_setup(item):
     told = lack_of_cards(marker.kwargs.get('devices', 1))
     if told:
         pytest.skip(told)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def frozen():
+    """Spare mmengine the modules: each dataset of it collects garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
