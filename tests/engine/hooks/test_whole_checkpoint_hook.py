@@ -1,5 +1,6 @@
 """What is resumed of what a kill or a power cut leaves, by any name."""
 
+import functools
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from support.resuming import train
+from support.tiny import write_tiny
 
 
 def zero(path):
@@ -45,30 +47,60 @@ LEFT = {
 }
 
 
-@pytest.mark.parametrize('template', ('model_{:03d}.pth', 'epoch_{}.pth'))
-@pytest.mark.parametrize('left', LEFT)
+TEMPLATES = ('model_{:03d}.pth', 'epoch_{}.pth')
+
+
+@pytest.fixture(scope='module')
+def two_epochs(tmp_path_factory):
+    """Give the folder of a run of two epochs, by the template of its names.
+
+    It holds the config, and the run in ``killed``.
+    """
+
+    @functools.lru_cache
+    def trained(template):
+        folder = write_tiny(tmp_path_factory.mktemp('two_epochs'))
+        cfg = Config.fromfile(str(folder / 'tiny.py'))
+        cfg.default_hooks.checkpoint = dict(
+            type='CheckpointHook', interval=1, filename_tmpl=template
+        )
+        cfg.custom_hooks = [dict(type='mmpaco.WholeCheckpointHook')]
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        path, work_dir = folder / 'config.py', folder / 'killed'
+        cfg.dump(str(path))
+        train(path, work_dir, **{'train_cfg.max_epochs': 2})
+        # What is named otherwise is no checkpoint of the run.
+        for other in ('best_model_009.pth', 'model.pth', 'model_009.pth.bak'):
+            torch.save({}, work_dir / other)
+        return folder
+
+    return trained
+
+
+@pytest.mark.parametrize(
+    'left, template',
+    [
+        *((left, TEMPLATES[0]) for left in LEFT),
+        # Of the default names, a note and a checkpoint that are spoilt.
+        ('note of zeros', TEMPLATES[1]),
+        ('cut short', TEMPLATES[1]),
+    ],
+)
 def test_the_newest_whole_checkpoint_is_found_by_its_name(
-    tmp_path, tiny_config, template, left
+    tmp_path, two_epochs, template, left
 ):
-    cfg = Config.fromfile(str(tiny_config() / 'tiny.py'))
-    cfg.default_hooks.checkpoint = dict(
-        type='CheckpointHook', interval=1, filename_tmpl=template
-    )
-    cfg.custom_hooks = [dict(type='mmpaco.WholeCheckpointHook')]
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    path, work_dir = tmp_path / 'config.py', tmp_path / 'killed'
-    cfg.dump(str(path))
-    two, three = ({'train_cfg.max_epochs': x} for x in (2, 3))
-    train(path, work_dir, **two)
-    # What is named otherwise is no checkpoint of the run.
-    for other in ('best_model_009.pth', 'model.pth', 'model_009.pth.bak'):
-        torch.save({}, work_dir / other)
+    path, work_dir = two_epochs(template) / 'config.py', tmp_path / 'killed'
+    shutil.copytree(path.parent / 'killed', work_dir)
+    # The note has the path of the copy, as of a run that was killed there.
+    last = work_dir / template.format(2)
+    (work_dir / 'last_checkpoint').write_text(str(last))
+    three = {'train_cfg.max_epochs': 3}
 
     spoil_note, spoil_checkpoint, resumed = LEFT[left]
     if spoil_note is not None:
         spoil_note(work_dir / 'last_checkpoint')
     else:
-        spoil_checkpoint(work_dir / template.format(2))
+        spoil_checkpoint(last)
     _, start = train(path, work_dir, resume=True, **three)
     assert start.epoch == resumed
     # And the run is noted again.
