@@ -19,11 +19,12 @@ def test_the_stock_tools_need_no_custom_imports(run, mnist_config, tmp_path):
         *(sys.executable, stock_tool('mmpretrain', 'train'), config),
         env=environment(),
     )
-    run(
+    out = run(
         *(sys.executable, stock_tool('mmpretrain', 'test'), config),
         *(tmp_path / 'work_dir/epoch_1.pth', '--work-dir', tmp_path / 'test'),
         *('--out', tmp_path / 'metrics.json', '--out-item', 'metrics'),
         env=environment(),
     )
+    assert 'shot/few' in out and 'single-label/recall_classwise' in out
     metrics = json.loads((tmp_path / 'metrics.json').read_text())
     assert 0 < metrics['shot/all'] <= 100

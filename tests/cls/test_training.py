@@ -1,7 +1,5 @@
 """Real runs of the shipped configs on real images."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,6 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 from support import spoiling_neck  # noqa: F401
 
-from mmpaco.compat import stock_tool
 from mmpaco.engine.class_counts import count_labels
 
 GPACO = 'gpaco/lenet5_mnist5k-lt.py'
@@ -231,33 +228,6 @@ def test_checkpoint_predicts_by_the_apis_of_mmpretrain(mnist_config, tmp_path):
         np.testing.assert_allclose(
             result['pred_scores'], sample.pred_score.numpy(), rtol=1e-5
         )
-
-
-@pytest.fixture
-def dumped_config(mnist_config, tmp_path):
-    cfg = mnist_config(GPACO)
-    cfg.default_hooks.checkpoint.interval = 1
-    cfg.pop('experiment_name')
-    path = tmp_path / 'config.py'
-    cfg.dump(str(path))
-    return path
-
-
-def test_stock_tools_train_and_test(run, dumped_config, tmp_path):
-    run(
-        sys.executable,
-        stock_tool('mmpretrain', 'train'),
-        dumped_config,
-        cwd=tmp_path,
-    )
-    out = run(
-        sys.executable,
-        stock_tool('mmpretrain', 'test'),
-        dumped_config,
-        tmp_path / 'work_dir' / 'epoch_1.pth',
-        cwd=tmp_path,
-    )
-    assert 'shot/few' in out and 'single-label/recall_classwise' in out
 
 
 def test_a_foreign_attribute_of_the_name_num_views_is_no_matter(mnist_config):
