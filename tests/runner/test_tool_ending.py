@@ -122,34 +122,72 @@ if __name__ == '__main__':
 """
 
 
-@pytest.mark.parametrize(
-    'body, status, told, traceback',
-    [
-        ('print(1)', 0, '', False),
-        ('refuse()', 1, 'this tool does not want to', False),
-        ('optimal_probability(-1)', 1, 'must be finite', False),
-        ('open("no/file")', 1, 'No such file', False),
-        ('int("x")', 1, 'invalid literal', True),
-        ('assert not sys', 1, 'AssertionError', True),
-        ('sys.exit(3)', 3, '', False),
-        ('sys.exit("a reason")', 1, 'a reason', False),
-    ],
-)
-def test_a_tool_ends_by_it(tmp_path, body, status, told, traceback):
-    tool = tmp_path / 'tool.py'
-    tool.write_text(TOOL.format(body=body))
+# What a tool does: its status, what it tells, and whether by a traceback.
+ENDS = {
+    'print(1)': (0, '', False),
+    'refuse()': (1, 'this tool does not want to', False),
+    'optimal_probability(-1)': (1, 'must be finite', False),
+    'open("no/file")': (1, 'No such file', False),
+    'int("x")': (1, 'invalid literal', True),
+    'assert not sys': (1, 'AssertionError', True),
+    'sys.exit(3)': (3, '', False),
+    'sys.exit("a reason")': (1, 'a reason', False),
+}
+# Each tool is a process of its own, forked where the imports are done.
+FORKS = """
+import os
+import runpy
+import sys
+
+import mmpaco.contrast_strength
+import mmpaco.runner.tool_ending
+
+for tool in sys.argv[1:]:
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(os.open(tool + '.err', os.O_WRONLY | os.O_CREAT), 2)
+        sys.argv = [tool]
+        runpy.run_path(tool, run_name='__main__')
+        sys.exit(0)
+    status = os.waitpid(pid, 0)[1]
+    print('status', os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1)
+"""
+
+
+@pytest.fixture(scope='module')
+def ended(tmp_path_factory):
+    """Status and standard error of processes, by what each does."""
+    folder = tmp_path_factory.mktemp('tools')
+    tools = [folder / f'tool{i}.py' for i in range(len(ENDS))]
+    for tool, body in zip(tools, ENDS):
+        tool.write_text(TOOL.format(body=body))
     out = subprocess.run(
-        [sys.executable, tool],
-        capture_output=True,
+        [sys.executable, '-u', '-c', FORKS, *tools],
+        stdout=subprocess.PIPE,
         text=True,
         timeout=300,
+        check=True,
         env=environment(),
-    )
-    assert out.returncode == status
-    assert told in out.stderr
-    assert ('Traceback' in out.stderr) == traceback
+    ).stdout
+    # One that does not end where it should goes on with the next tools.
+    statuses = [x.split()[1] for x in out.splitlines() if x[:6] == 'status']
+    assert len(statuses) == len(tools)
+    return {
+        body: (int(status), tool.with_name(f'{tool.name}.err').read_text())
+        for body, status, tool in zip(ENDS, statuses, tools)
+    }
+
+
+@pytest.mark.parametrize(
+    'body, status, told, traceback', [(x, *ENDS[x]) for x in ENDS]
+)
+def test_a_tool_ends_by_it(ended, body, status, told, traceback):
+    found, stderr = ended[body]
+    assert found == status
+    assert told in stderr
+    assert ('Traceback' in stderr) == traceback
     if told and not traceback:
-        assert len(out.stderr.splitlines()) == 1
+        assert len(stderr.splitlines()) == 1
 
 
 def test_a_mistake_goes_on_as_it_was():
