@@ -23,7 +23,8 @@ from torch import distributed
 import mmpaco
 from mmpaco.engine.hooks import PaCoQueueHook
 
-path, images, channels, size = sys.argv[1], *map(int, sys.argv[2:])
+path, me = sys.argv[1], int(sys.argv[2])
+images, channels, size = map(int, sys.argv[3:])
 messages = []
 
 
@@ -67,7 +68,6 @@ def step(momentum, gather):
     return list(messages)
 
 
-distributed.init_process_group('gloo')
 DefaultScope.get_instance('rank', scope_name='mmpretrain')
 for name, position in (
     ('all_gather', 1), ('all_reduce', 0), ('broadcast', 0),
@@ -75,9 +75,19 @@ for name, position in (
     ('reduce_scatter', 0), ('all_to_all', 0), ('send', 0), ('reduce', 0),
 ):
     count(name, position)
-steps = {'`gather=True`': step(None, True), "PaCo's shuffle": step(0.9, False)}
-with open(f'{path}/{distributed.get_rank()}.json', 'w') as file:
-    json.dump(steps, file)
+# Of three processes those take part that are among so many ranks.
+for num_ranks in (2, 3):
+    if me >= num_ranks:
+        continue
+    distributed.init_process_group(
+        'gloo', f'file://{path}/store{num_ranks}', rank=me,
+        world_size=num_ranks)
+    steps = {
+        '`gather=True`': step(None, True),
+        "PaCo's shuffle": step(0.9, False)}
+    with open(f'{path}/{num_ranks}-{me}.json', 'w') as file:
+        json.dump(steps, file)
+    distributed.destroy_process_group()
 # Threads of gloo now and then abort an interpreter that takes its leave.
 os._exit(0)
 """
@@ -130,22 +140,42 @@ def cost(ranks, images=32, channels=128, size=224, parameters=25.6e6):
     }
 
 
-@pytest.mark.parametrize('num_ranks', (2, 3))
-def test_a_step_sends_as_many_bytes_as_the_formula_says(tmp_path, num_ranks):
-    script = tmp_path / 'step.py'
+# Images and channels of a rank, and the size of an image.
+STEP = (6, 10, 8)
+
+
+@pytest.fixture(scope='module')
+def steps_of(tmp_path_factory):
+    """What ranks send in a step, by their number and the rank."""
+    folder = tmp_path_factory.mktemp('scaling')
+    script = folder / 'step.py'
     script.write_text(SCRIPT)
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
-    command += [f'--nproc_per_node={num_ranks}', script, tmp_path]
-    images, channels, size = 6, 10, 8
-    subprocess.run(
-        [str(x) for x in (*command, images, channels, size)],
-        timeout=300,
-        check=True,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},
-    )
-    expected = cost(num_ranks, images, channels, size)
+    processes = [
+        subprocess.Popen(
+            [str(x) for x in (sys.executable, script, folder, rank, *STEP)],
+            env={**os.environ, 'OMP_NUM_THREADS': '1'},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(3)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-3000:]
+    return {
+        (num_ranks, rank): json.loads(
+            (folder / f'{num_ranks}-{rank}.json').read_text()
+        )
+        for num_ranks in (2, 3)
+        for rank in range(num_ranks)
+    }
+
+
+@pytest.mark.parametrize('num_ranks', (2, 3))
+def test_a_step_sends_as_many_bytes_as_the_formula_says(steps_of, num_ranks):
+    expected = cost(num_ranks, *STEP)
     for rank in range(num_ranks):
-        steps = json.loads((tmp_path / f'{rank}.json').read_text())
+        steps = steps_of[num_ranks, rank]
         for part, messages in steps.items():
             counted = sum(sent(*message, num_ranks) for message in messages)
             wanted = expected['queue hook'][0] + expected[part][0]
