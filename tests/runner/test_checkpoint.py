@@ -5,7 +5,6 @@ import collections
 import os
 import pickle
 import struct
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -18,8 +17,8 @@ from mmengine.fileio import dump
 from mmengine.logging import HistoryBuffer
 from mmengine.optim import OneCycleLR
 from mmengine.runner import Runner
-from support.paths import TOOLS
 from support.processes import environment
+from support.tools import call_here, call_process
 
 from mmpaco.runner.checkpoint import load_checkpoint, load_pickle
 
@@ -411,7 +410,6 @@ def write_archive(path, pickled, **options):
 
 
 READ_ALL = """
-import sys
 from pathlib import Path
 from mmpaco.runner.checkpoint import load_checkpoint, load_pickle
 for path in sorted(Path(sys.argv[1]).iterdir()):
@@ -551,18 +549,9 @@ def test_the_test_tool_runs_code_of_a_checkpoint_only_if_told_to(saved):
     folder = saved.parents[1]
     path, trace = folder / 'evil.pth', folder / 'trace'
     torch.save(dict(load_checkpoint(saved), extra=write_file(trace)), path)
-    command = [sys.executable, TOOLS / 'test.py', 'tiny.py', path]
-    options = dict(
-        cwd=folder,
-        env={**os.environ, 'CUDA_VISIBLE_DEVICES': ''},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=300,
-    )
-    refused = subprocess.run(command, **options)
+    refused = call_here(folder, 'test.py', 'tiny.py', path)
     assert refused.returncode == 1
-    assert 'only if you trust' in refused.stdout
+    assert 'only if you trust' in refused.stderr
     assert not trace.exists()
     # Nor is the config in it run, though this config resumes.
     config = 'x = __import__("pathlib").Path("trace").touch()'
@@ -571,18 +560,16 @@ def test_the_test_tool_runs_code_of_a_checkpoint_only_if_told_to(saved):
     torch.save(dict(load_checkpoint(saved), meta=meta), resumed)
     with (folder / 'tiny.py').open('a') as file:
         file.write('resume = True\n')
-    command[3] = resumed
-    tested = subprocess.run(command, **options)
-    assert tested.returncode == 0, tested.stdout
+    tested = call_process(folder, 'test.py', 'tiny.py', resumed)
+    assert tested.returncode == 0, tested.stderr
     assert not trace.exists()
     # Nor is what lies elsewhere fetched and read.
-    command[3] = 'https://localhost/evil.pth'
-    refused = subprocess.run(command, **options)
+    url = 'https://localhost/evil.pth'
+    refused = call_here(folder, 'test.py', 'tiny.py', url)
     assert refused.returncode == 1
-    assert 'is no local file' in refused.stdout
-    command[3] = path
+    assert 'is no local file' in refused.stderr
 
-    trusted = subprocess.run([*command, '--trust'], **options)
-    assert trusted.returncode == 0, trusted.stdout
+    trusted = call_process(folder, 'test.py', 'tiny.py', path, '--trust')
+    assert trusted.returncode == 0, trusted.stderr
     assert trace.exists()
     assert 'accuracy/top1' in trusted.stdout
