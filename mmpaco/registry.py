@@ -53,6 +53,7 @@ DATASETS = _child(
     'engine.split_dataset',
     'seg.datasets',
 )
+DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'engine.class_power_sampler')
 TRANSFORMS = _child(root.TRANSFORMS, 'cls.datasets.transforms')
 HOOKS = _child(root.HOOKS, 'engine.hooks')
 METRICS = _child(root.METRICS, 'cls.evaluation', 'seg.evaluation')

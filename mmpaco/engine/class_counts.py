@@ -10,16 +10,19 @@ from .pixel_counts import count_pixels, loading_steps
 from .wrapped_datasets import through_wrappers
 
 
-def dataset_labels(dataset: Any) -> 'np.ndarray[Any, Any]':
+def dataset_labels(
+    dataset: Any, each_item: bool = False
+) -> 'np.ndarray[Any, Any]':
     """Class label of every image of a dataset, through its wrappers.
-
-    A wrapper that repeats or resamples its dataset counts as that dataset:
-    the class prior is that of the images, not of the sampler.
 
     Args:
         dataset: A dataset with ``get_gt_labels`` (any of mmpretrain's), or
             wrappers of such (``.dataset``, ``.datasets``, or torch's
             ``Subset``).
+        each_item (bool): Whether a wrapper that repeats or resamples its
+            dataset gives a label for each of its items, as a sampler needs
+            them. Defaults to False: it counts as that dataset, since the
+            class prior is that of the images.
 
     Returns:
         np.ndarray: The labels.
@@ -46,7 +49,25 @@ def dataset_labels(dataset: Any) -> 'np.ndarray[Any, Any]':
                 'need a set with labels, and not of several labels or tasks'
             ) from error
 
-    return through_wrappers(dataset, read)
+    return through_wrappers(dataset, read, each_item)
+
+
+def check_labels(labels: 'np.ndarray[Any, Any]', dataset: Any) -> None:
+    """Check that each image has one integer label.
+
+    Args:
+        labels (np.ndarray): The labels.
+        dataset: Whose they are.
+
+    Raises:
+        TypeError: If it is not so.
+    """
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise TypeError(
+            'expected one integer label for each image, but '
+            f'{type(dataset).__name__} gave {labels.dtype} of shape '
+            f'{labels.shape}'
+        )
 
 
 def count_labels(
@@ -67,12 +88,7 @@ def count_labels(
         ValueError: If the dataset is empty or a label is outside of [0, C).
     """
     labels = dataset_labels(dataset)
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(
-            'expected one integer label for each image, but '
-            f'{type(dataset).__name__} gave {labels.dtype} of shape '
-            f'{labels.shape}'
-        )
+    check_labels(labels, dataset)
     if num_classes is None:
         classes = getattr(dataset, 'metainfo', {}).get('classes')
         num_classes = len(classes) if classes else int(labels.max()) + 1

@@ -7,7 +7,9 @@ import numpy as np
 
 
 def through_wrappers(
-    dataset: Any, read: 'Callable[[Any], Optional[np.ndarray[Any, Any]]]'
+    dataset: Any,
+    read: 'Callable[[Any], Optional[np.ndarray[Any, Any]]]',
+    each_item: bool = False,
 ) -> 'np.ndarray[Any, Any]':
     """Read rows, one for each image, of the datasets inside of wrappers.
 
@@ -15,6 +17,8 @@ def through_wrappers(
         dataset: A dataset, or wrappers of such.
         read (Callable): Gives the rows of a dataset that is no wrapper, of
             shape (N, ...), or None if it has none.
+        each_item (bool): Whether an image that a wrapper repeats has as many
+            rows, so that row i is of item i. Defaults to False.
 
     Returns:
         np.ndarray: The rows of all, in their order.
@@ -25,7 +29,10 @@ def through_wrappers(
     """
     rows = read(dataset)
     if rows is None and hasattr(dataset, 'datasets'):
-        parts = [through_wrappers(part, read) for part in dataset.datasets]
+        parts = [
+            through_wrappers(part, read, each_item)
+            for part in dataset.datasets
+        ]
         if len({part.shape[1:] for part in parts}) > 1:
             raise TypeError(
                 f'the sets of a {type(dataset).__name__} differ in what they '
@@ -34,9 +41,13 @@ def through_wrappers(
             )
         rows = np.concatenate(parts)
     elif rows is None and hasattr(dataset, 'dataset'):
-        rows = through_wrappers(dataset.dataset, read)
+        rows = through_wrappers(dataset.dataset, read, each_item)
         if hasattr(dataset, 'indices'):
             rows = rows[np.asarray(dataset.indices, dtype=np.int64)]
+        elif each_item and hasattr(dataset, 'repeat_indices'):
+            rows = rows[np.asarray(dataset.repeat_indices, dtype=np.int64)]
+        elif each_item and hasattr(dataset, 'times'):
+            rows = np.concatenate([rows] * dataset.times)
     if rows is None:
         raise TypeError(
             f'{type(dataset).__name__} has no labels: expected a dataset '
