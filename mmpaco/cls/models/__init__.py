@@ -9,6 +9,7 @@ from .linear_probe import LinearProbeClassifier
 from .paco_classifier import PaCoClassifier
 from .projector import Projector
 from .resnet import FrozenConvResNet, ResNet200
+from .scaled_head import ScaledClsHead
 
 __all__ = [
     'CIFARResNet',
@@ -21,4 +22,5 @@ __all__ = [
     'PaCoClassifier',
     'Projector',
     'ResNet200',
+    'ScaledClsHead',
 ]

@@ -1,9 +1,10 @@
-"""The second stage of SupCon: a classifier on a frozen network."""
+"""The second of two stages: a classifier on a frozen network."""
 
 from typing import Any
 
 from mmengine.runner import CheckpointLoader
 from mmpretrain.models import ImageClassifier
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpaco.registry import MODELS
 
@@ -12,18 +13,27 @@ from mmpaco.registry import MODELS
 class LinearProbeClassifier(ImageClassifier):
     """``ImageClassifier`` of which the head alone is trained.
 
-    Backbone and neck are frozen, batch norm with its statistics, whatever
-    network they are. So a classifier is trained on what SupCon has learnt
-    (Khosla et al., NeurIPS 2020, https://arxiv.org/abs/2004.11362).
+    Backbone and neck are frozen, whatever network they are, and no gradient
+    is taken of them. So a classifier is trained on what SupCon has learnt
+    (Khosla et al., NeurIPS 2020, https://arxiv.org/abs/2004.11362), and in
+    the second stage of cRT, LWS (Decoupling, Kang et al., ICLR 2020,
+    https://arxiv.org/abs/1910.09217) and MiSLAS (Zhong et al., CVPR 2021,
+    https://arxiv.org/abs/2104.00466).
 
     Args:
         *args: Arguments of ``ImageClassifier``, such as ``pretrained`` for
             the checkpoint of the first stage.
-        **kwargs: Likewise.
+        moving_statistics (bool): Whether batch norm normalises by the batch
+            and moves its statistics, as in the releases of cRT, LWS and
+            MiSLAS. What a backbone itself keeps in eval mode stays so.
+            Defaults to False.
+        fresh_head (bool): Whether the head is left out of the checkpoint, so
+            that it starts as it is initialised, as in cRT. Defaults to False.
+        **kwargs: As ``*args``.
 
     Raises:
         RuntimeError: By ``init_weights``, if the checkpoint that it is given
-            lacks a weight of the backbone.
+            lacks a weight that is frozen, or has one of another shape.
 
     Example:
         >>> from mmpaco.registry import MODELS
@@ -45,39 +55,62 @@ class LinearProbeClassifier(ImageClassifier):
         False
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    init_cfg: Any
+
+    def __init__(
+        self,
+        *args: Any,
+        moving_statistics: bool = False,
+        fresh_head: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.moving_statistics = moving_statistics
+        self.fresh_head = fresh_head
         # Here, since what distributes the model asks which weights train.
         for part in (self.backbone, self.neck):
             if part is not None:
                 part.requires_grad_(False)
 
     def init_weights(self) -> None:
-        """Load the network of the first stage, if it is given."""
-        super().init_weights()
+        """Load the first stage, if it is given."""
         source = self.init_cfg if isinstance(self.init_cfg, dict) else {}
         if source.get('type') != 'Pretrained':
+            super().init_weights()
             return
-        path = source['checkpoint']
-        # Weights that are not there, mmengine logs, and goes on.
+        # mmengine would load all of it, and go on without what is missing.
+        self.init_cfg = None
+        super().init_weights()
+        self.init_cfg = source
+        self._load(source['checkpoint'])
+
+    def _load(self, path: str) -> None:
         found = CheckpointLoader.load_checkpoint(path, map_location='cpu')
-        names = set(found.get('state_dict', found))
+        state = {
+            name: value
+            for name, value in found.get('state_dict', found).items()
+            if not (self.fresh_head and name.startswith('head.'))
+        }
         missing = [
             name
-            for name, _ in self.backbone.named_parameters()
-            if f'backbone.{name}' not in names
+            for name, weight in self.named_parameters()
+            if not weight.requires_grad and name not in state
         ]
         if missing:
             raise RuntimeError(
-                f'{path} lacks {len(missing)} weights of the backbone, such '
-                f'as backbone.{missing[0]}, which would stay random and '
-                'frozen; give the checkpoint of the first stage'
+                f'{path} lacks {len(missing)} weights that are frozen, such '
+                f'as {missing[0]}, which would stay random; give the '
+                'checkpoint of the first stage'
+                + (', and fresh_head=False' if self.fresh_head else '')
             )
+        self.load_state_dict(state, strict=False)
 
     def train(self, mode: bool = True) -> 'LinearProbeClassifier':
-        """Set the mode of the head alone."""
+        """Set the mode of the head, and of batch norm if that moves."""
         super().train(mode)
         for part in (self.backbone, self.neck):
-            if part is not None:
-                part.eval()
+            for module in part.modules() if part is not None else ():
+                moves = isinstance(module, _BatchNorm)
+                if not (self.moving_statistics and moves):
+                    module.training = False
         return self

@@ -8,16 +8,18 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from support.scope import enter_scope
 
+MOBILE = dict(type='MobileNetV2', widen_factor=0.1)
 
-def build(**options):
+
+def build(kind='LinearClsHead', backbone=MOBILE, channels=1280, **options):
     enter_scope('mmpretrain')
     torch.manual_seed(0)
     return MODELS.build(
         dict(
             type='mmpaco.LinearProbeClassifier',
-            backbone=dict(type='MobileNetV2', widen_factor=0.1),
+            backbone=backbone,
             neck=dict(type='GlobalAveragePooling'),
-            head=dict(type='LinearClsHead', num_classes=3, in_channels=1280),
+            head=dict(type=kind, num_classes=3, in_channels=channels),
             **options,
         )
     )
@@ -41,17 +43,68 @@ def test_a_network_of_another_checkpoint_is_refused(lost, tmp_path):
     assert torch.equal(model.state_dict()[name], first[name] + 1)
 
 
-def test_the_network_stays_as_it_was():
-    model = build().train()
+def changed_by_a_step(model):
+    """Names of what one iteration changes, and whether any is a nan."""
+    model.train()
     before = copy.deepcopy(model.state_dict())
-    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, weight_decay=0.1)
     samples = [DataSample().set_gt_label(i % 3) for i in range(4)]
     images = torch.randn(4, 3, 32, 32)
     model(images, samples, mode='loss')['loss'].backward()
     optimizer.step()
-    changed = {
+    return {
         name
         for name, value in model.state_dict().items()
         if not torch.equal(value, before[name])
     }
-    assert changed == {'head.fc.weight', 'head.fc.bias'}
+
+
+def test_the_network_stays_as_it_was():
+    assert changed_by_a_step(build()) == {'head.fc.weight', 'head.fc.bias'}
+
+
+@pytest.mark.parametrize('kind', ('LinearClsHead', 'mmpaco.ScaledClsHead'))
+def test_statistics_move_if_they_are_told_to(kind):
+    model = build(moving_statistics=True, kind=kind)
+    changed = changed_by_a_step(model)
+    scaled = kind == 'mmpaco.ScaledClsHead'
+    trained = {'head.scale'} if scaled else {'head.fc.weight', 'head.fc.bias'}
+    statistics = {
+        name for name, _ in model.named_buffers() if 'backbone' in name
+    }
+    assert len(statistics) > 50
+    assert changed == trained | statistics
+    model.eval()
+    assert not any(x.training for x in model.modules())
+
+
+def test_what_a_backbone_keeps_in_eval_mode_does_not_move():
+    backbone = dict(type='ResNet', depth=18, frozen_stages=2)
+    model = build(moving_statistics=True, backbone=backbone, channels=512)
+    moved = {x for x in changed_by_a_step(model) if 'running' in x}
+    assert {x.split('.')[1] for x in moved} == {'layer3', 'layer4'}
+
+
+@pytest.mark.parametrize('kind', ('LinearClsHead', 'mmpaco.ScaledClsHead'))
+def test_a_fresh_head_is_not_that_of_the_checkpoint(kind, tmp_path):
+    first = build().state_dict()
+    path = str(tmp_path / 'first.pth')
+    torch.save({'state_dict': {k: x + 1 for k, x in first.items()}}, path)
+    for fresh in (False, True):
+        model = build(pretrained=path, fresh_head=fresh, kind=kind)
+        if fresh and kind != 'LinearClsHead':
+            with pytest.raises(RuntimeError, match='and fresh_head=False'):
+                model.init_weights()
+            return
+        model.init_weights()
+        found = model.state_dict()
+        assert torch.equal(
+            found['backbone.conv1.bn.running_mean'],
+            first['backbone.conv1.bn.running_mean'] + 1,
+        )
+        is_loaded = torch.equal(
+            found['head.fc.bias'], first['head.fc.bias'] + 1
+        )
+        assert is_loaded != fresh
+        # The initialisation of the head, not of torch.
+        assert not fresh or found['head.fc.bias'].tolist() == [0, 0, 0]
