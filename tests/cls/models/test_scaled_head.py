@@ -80,6 +80,26 @@ def test_lws_trains_the_scale_alone():
     assert trained == ['scale']
 
 
+def test_mislas_trains_the_classifier_too():
+    """Smoothing of 0.4 to 0.1, from the head class to that of the tail."""
+    loss = dict(
+        type='mmpaco.LabelAwareSmoothLoss',
+        num_classes=CLASSES,
+        head=0.4,
+        tail=0.1,
+        class_counts=[500, 150, 45, 13, 4],
+    )
+    head = build('mmpaco.ScaledClsHead', train_fc=True, loss=loss)
+    close([head.loss_of_all], [1.036425375])
+    gradient = head.scale.grad
+    close(facts(gradient), (0.7231416464, 0.3708802459, 0.2112662008))
+    close([gradient.sum()], [0.1705131868])
+    close(
+        facts(head.fc.weight.grad), (1.60421597, 0.3328895185, 0.06474986774)
+    )
+    close(facts(head.fc.bias.grad), (0.3182594467, 0.155527352, 0.08297187121))
+
+
 def test_the_stock_inferencer_scales(tmp_path):
     enter_scope('mmpretrain')
     cfg = Config(

@@ -1,0 +1,8 @@
+_base_ = './lws_resnet32_cifar100-lt-if100_papers.py'
+
+stage1 = '{{$STAGE1:work_dirs/cross-entropy_resnet32_cifar100-lt-if50/epoch_400.pth}}'  # noqa: E501
+model = dict(pretrained=stage1)
+train_dataset = dict(factor=50)
+train_dataloader = dict(dataset=train_dataset)
+val_evaluator = dict(train_dataset=train_dataset)
+test_evaluator = val_evaluator

@@ -1,0 +1,7 @@
+_base_ = './lws_resnext50-32x4d_imagenet-lt.py'
+
+stage1 = '{{$STAGE1:work_dirs/decoupling-stage1_resnext101-32x4d_imagenet-lt/epoch_90.pth}}'  # noqa: E501
+model = dict(
+    pretrained=stage1,
+    backbone=dict(depth=101),
+)
