@@ -88,6 +88,8 @@ class Plan:
             settings. Defaults to none.
         second_stage (Plan, optional): Of a method of two stages, what
             changes in the same base for the second. Defaults to None.
+        own (tuple[str, ...]): Of a second stage, dotted keys that a value
+            for the first does not reach. Defaults to none.
         bases (tuple[str, ...]): Files of this package's ``configs/`` that
             the settings stand on, beside the base. Defaults to none.
     """
@@ -96,6 +98,7 @@ class Plan:
     decisions: list[str] = field(default_factory=list)
     comments: dict[str, str] = field(default_factory=dict)
     second_stage: Optional[Plan] = None
+    own: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
 
 
@@ -115,7 +118,8 @@ class Method:
             :class:`Facts` and :class:`Options`, or raises :class:`Refusal`.
             It does not change the config.
         parameters (Mapping[str, str]): Short names of settings that a user
-            may give, and their dotted keys. Defaults to none.
+            may give, and their dotted keys; ``stage2.`` stands before one
+            that is of the second stage alone. Defaults to none.
     """
 
     name: str

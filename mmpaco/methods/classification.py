@@ -16,8 +16,9 @@ from .classifier_settings import (
     unmix_decisions,
 )
 from .contrast import contrast_of, is_balanced
+from .second_stage_plans import second_stage
 from .settings import add_hooks
-from .stock_classifiers import Classifier, classifier_of
+from .stock_classifiers import classifier_of
 from .training_data import type_name
 
 _SCOPE = 'mmpretrain'
@@ -162,39 +163,10 @@ def supcon(cfg: Config, facts: Facts, options: Options) -> Plan:
         'The first stage trains no classifier, so it has nothing to validate '
         'and to test.'
     )
-    plan.second_stage = _probe(cfg, options, classifier)
+    plan.second_stage = second_stage(
+        cfg, options, classifier, dict(classifier.head_changes)
+    )
     return plan
-
-
-def _probe(cfg: Config, options: Options, classifier: Classifier) -> Plan:
-    """The second stage of SupCon."""
-    train, given = cfg.get('train_cfg') or {}, options.given
-    epochs, iterations = (
-        given.get(f'train_cfg.{key}', train.get(key))
-        for key in ('max_epochs', 'max_iters')
-    )
-    last = f'epoch_{epochs}' if epochs else f'iter_{iterations or 0}'
-    folder = given.get('work_dir', options.work_dir)
-    checkpoint = given.get('model.pretrained', f'{folder}/{last}.pth')
-    model: dict[str, Any] = dict(
-        type='mmpaco.LinearProbeClassifier',
-        pretrained=checkpoint,
-    )
-    if classifier.head_changes:
-        model['head'] = dict(classifier.head_changes)
-    settings: dict[str, Any] = dict(model=model)
-    if cfg.get('load_from'):
-        # The runner would load it over the network of the first stage.
-        settings['load_from'] = None
-    decisions = [
-        'The second stage trains the head on the frozen network of the '
-        f'first, whose checkpoint it expects at {checkpoint} '
-        '(model.pretrained).',
-    ]
-    if '_delete_' in classifier.head_changes:
-        unmix(settings, classifier)
-    add_shots(settings, cfg, decisions)
-    return Plan(settings, decisions)
 
 
 def _parametric(

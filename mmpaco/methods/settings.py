@@ -11,11 +11,21 @@ from mmengine.config import Config
 from .base import Method, Options, Plan, Refusal, nearest
 from .training_data import as_list, type_name
 
-__all__ = ['add_hooks', 'asked', 'complete', 'fitted', 'merged', 'named']
+__all__ = [
+    'STAGE2',
+    'add_hooks',
+    'asked',
+    'complete',
+    'fitted',
+    'merged',
+    'named',
+]
 
 Settings = Mapping[str, Any]
 
 _DELETE = '_delete_'
+#: Before a dotted key of the second stage alone.
+STAGE2 = 'stage2.'
 
 
 def merged(base: Any, settings: Settings) -> dict[str, Any]:
@@ -167,7 +177,8 @@ def complete(
         plan (Plan): The plan, which stays as it is.
         method (Method): What it is of.
         options (Options): With ``given``, by the short names of the method
-            or by dotted keys of the resulting config, of any of its stages.
+            or by dotted keys of the resulting config, of any of its stages;
+            of the second alone after :data:`STAGE2`.
 
     Returns:
         Plan: The plan.
@@ -187,17 +198,22 @@ def complete(
     for name, value in options.given.items():
         dotted = method.parameters.get(name, name)
         is_parameter = dotted in method.parameters.values()
+        first = int(dotted.startswith(STAGE2))
+        inner = dotted[len(STAGE2) * first :]
         if not is_parameter:
-            _check_kept(plan, dotted)
+            for stage in stages[first : first + 1]:
+                _check_kept(stage, inner)
         is_known = False
         for i, changes in enumerate(settings):
+            if i < first or (not first and inner in stages[i].own):
+                continue
             changed = _given(
                 changes,
                 merged(below, changes),
-                dotted.split('.'),
+                inner.split('.'),
                 value,
                 # Its own parameters need not be there yet.
-                may_be_new=is_parameter and i == 0,
+                may_be_new=is_parameter and i == first,
             )
             if changed is not None:
                 settings[i], is_known = changed, True
@@ -219,6 +235,7 @@ def complete(
             [*stage.decisions, *own],
             dict(stage.comments),
             done,
+            stage.own,
             stage.bases,
         )
     return done or plan

@@ -115,6 +115,29 @@ def classifier_of(cfg: Config) -> Classifier:
     )
 
 
+def check_head(classifier: Classifier, cfg: Config) -> None:
+    """Refuse a classifier that is not in the head.
+
+    Args:
+        classifier (Classifier): The classifier.
+        cfg (Config): Its config.
+
+    Raises:
+        Refusal: If its head has no layer that classifies.
+    """
+    name = type_name(classifier.head)
+    if name in ('ClsHead', 'TimmClsHead') or 'num_classes' not in (
+        classifier.head
+    ):
+        backbone = type_name(cfg.model.get('backbone'))
+        raise Refusal(
+            f'the classifier is inside the backbone ({backbone}), and {name} '
+            'has no linear layer, which the method trains or whose rows are '
+            'its centers; use a head that ends with one, such as '
+            'LinearClsHead on pooled features, or balanced-softmax'
+        )
+
+
 def check_linear(classifier: Classifier, cfg: Config) -> None:
     """Refuse a classifier whose last layer cannot hold the centers.
 
@@ -125,17 +148,8 @@ def check_linear(classifier: Classifier, cfg: Config) -> None:
     Raises:
         Refusal: If its head has no linear classifier.
     """
+    check_head(classifier, cfg)
     name = type_name(classifier.head)
-    if name in ('ClsHead', 'TimmClsHead') or 'num_classes' not in (
-        classifier.head
-    ):
-        backbone = type_name(cfg.model.get('backbone'))
-        raise Refusal(
-            f'the classifier is inside the backbone ({backbone}), and {name} '
-            'has no linear layer, whose rows would be the centers; use a '
-            'head that ends with one, such as LinearClsHead on pooled '
-            'features, or balanced-softmax'
-        )
     if name in ('ArcFaceClsHead', 'MarginHead'):
         raise Refusal(
             f'{name} has no linear classifier, whose rows would be the '

@@ -42,6 +42,8 @@ UNKNOWN = Facts(why_unknown='d is not there')
 MIXED = dict(model=dict(train_cfg=dict(augments=[dict(type='Mixup')])))
 CONTRAST = ('gpaco', 'paco', 'supcon', 'multi-task')
 ALL = [x.name for x in methods('mmpretrain')]
+# For a linear head alone.
+LINEAR = ('ldam-drw', 'lws', 'mislas')
 LOSSES = (
     *('balanced-softmax', 'cb-focal', 'focal', 'ldam-drw'),
     'logit-adjusted',

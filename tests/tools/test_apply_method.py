@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
+from support.method_plans import LINEAR
 from support.processes import environment
 from support.scope import enter_scope
 from support.small_cls import write_imagenet
@@ -119,6 +120,53 @@ def test_both_stages_of_supcon_train(tmp_path):
 
 
 @pytest.mark.parametrize(
+    'name', ('crt', pytest.param('lws', marks=pytest.mark.slow), 'mislas')
+)
+def test_a_second_stage_moves_head_and_statistics_alone(name, tmp_path):
+    """And the stock inferencer takes what comes of it."""
+    write_tiny(tmp_path)
+    out = apply(tmp_path, name, 'tiny.py', 'b.py')
+    assert out.returncode == 0, out.stderr
+    first = train_here(tmp_path, 'b.py')
+    assert first.returncode == 0, first.stderr[-3000:]
+    checkpoint = 'model.pretrained=work_dirs/b/epoch_1.pth'
+    second = train_here(tmp_path, 'b_stage2.py', checkpoint)
+    assert second.returncode == 0, second.stderr[-3000:]
+    one, other = (
+        load_checkpoint(tmp_path / f'work_dirs/{x}/epoch_1.pth')['state_dict']
+        for x in ('b', 'b_stage2')
+    )
+    moved = {
+        key
+        for key, value in other.items()
+        if key not in one or not torch.equal(value, one[key])
+    }
+    fc, scale = {'head.fc.weight', 'head.fc.bias'}, {'head.scale'}
+    expected = dict(crt=fc, lws=scale, mislas=fc | scale)[name]
+    assert {key for key in moved if key.startswith('head.')} - expected <= {
+        key for key in moved if 'prior' in key
+    }
+    assert expected <= moved
+    for key in one:
+        is_statistic = 'running' in key or 'num_batches' in key
+        if key.startswith('backbone.'):
+            assert (key in moved) == is_statistic, key
+    inferred(tmp_path / 'b_stage2.py', tmp_path / 'work_dirs/b_stage2')
+
+
+def inferred(config, folder):
+    """Have the stock inferencer say which class an image has."""
+    from mmpretrain import ImageClassificationInferencer
+
+    enter_scope('mmpretrain')
+    (found,) = ImageClassificationInferencer(
+        str(config), str(folder / 'epoch_1.pth'), device='cpu'
+    )(np.full((8, 8, 1), 60, np.uint8))
+    assert found['pred_label'] in (0, 1)
+    assert found['pred_scores'].sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
     'name',
     [
         *('cb-focal', 'ldam-drw'),
@@ -141,14 +189,7 @@ def test_losses_train_and_infer_by_stock_tools(name, tmp_path):
     losses = [line['loss'] for line in lines if 'loss' in line]
     assert len(losses) == 9 and min(losses) > 0
 
-    from mmpretrain import ImageClassificationInferencer
-
-    enter_scope('mmpretrain')
-    (found,) = ImageClassificationInferencer(
-        str(tmp_path / 'own.py'), str(folder / 'epoch_1.pth'), device='cpu'
-    )(np.full((8, 8, 1), 60, np.uint8))
-    assert found['pred_label'] in (0, 1)
-    assert found['pred_scores'].sum() == pytest.approx(1, abs=1e-5)
+    inferred(tmp_path / 'own.py', folder)
 
 
 @pytest.mark.parametrize('name', ('cb-focal', 'focal'))
@@ -190,10 +231,10 @@ def test_the_bias_of_sigmoids_is_low_and_does_not_decay(name, tmp_path):
 def test_what_is_written_is_short_and_builds(name, config, tmp_path):
     enter_scope('mmpretrain')
     unknown = Facts(why_unknown='not read')
-    if name == 'ldam-drw' and 'resnet' not in config:
-        # Linear heads alone are for cosines; that of ConvNeXt is one.
+    if name in LINEAR and 'resnet' not in config:
+        # For linear heads alone; that of ConvNeXt is one.
         if 'convnext' not in config:
-            with pytest.raises(Refusal, match='take the place'):
+            with pytest.raises(Refusal, match='of a *LinearClsHead'):
                 apply_method(name, config, facts=unknown)
             return
     views = 'own' if config == RESNET else 'papers'

@@ -1,0 +1,138 @@
+"""Plans of a second stage, which trains a head on a frozen network."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Optional
+
+from mmengine.config import Config
+
+from .base import Options, Plan
+from .classifier_settings import add_shots, unmix
+from .stock_classifiers import Classifier, check_head, classifier_of
+
+__all__ = ['balanced_stage', 'second_stage']
+
+
+def second_stage(
+    cfg: Config,
+    options: Options,
+    classifier: Classifier,
+    head: dict[str, Any],
+) -> Plan:
+    """Plan a head on the network of the first stage, which is frozen.
+
+    Args:
+        cfg (Config): The config of the first stage, without its method.
+        options (Options): As of a method.
+        classifier (Classifier): What the config trains.
+        head (dict): What changes in its head.
+
+    Returns:
+        Plan: Model and evaluators. All else is that of the config.
+    """
+    unit, length = _length(cfg, options)
+    folder = options.given.get('work_dir', options.work_dir)
+    last = f'{folder}/{unit[:-1]}_{length or 0}.pth'
+    checkpoint = options.given.get('model.pretrained', last)
+    model: dict[str, Any] = dict(
+        type='mmpaco.LinearProbeClassifier',
+        pretrained=checkpoint,
+    )
+    if head:
+        model['head'] = head
+    settings: dict[str, Any] = dict(model=model)
+    if cfg.get('load_from'):
+        # The runner would load it over the network of the first stage.
+        settings['load_from'] = None
+    decisions = [
+        'The second stage trains the head on the frozen network of the '
+        f'first, whose checkpoint it expects at {checkpoint} '
+        '(model.pretrained).',
+    ]
+    if '_delete_' in classifier.head_changes:
+        unmix(settings, classifier)
+    add_shots(settings, cfg, decisions)
+    return Plan(settings, decisions)
+
+
+def balanced_stage(
+    cfg: Config,
+    options: Options,
+    head: dict[str, Any],
+    part: int,
+    source: str,
+    model: dict[str, Any],
+    what: str,
+) -> Plan:
+    """Plan a second stage on class-balanced batches.
+
+    Args:
+        cfg (Config): The config.
+        options (Options): As of a method.
+        head (dict): What changes in its head.
+        part (int): How many times shorter than the first stage it is.
+        source (str): Where that is from.
+        model (dict): What else the model is told.
+        what (str): What is trained, a sentence without its end.
+
+    Returns:
+        Plan: Model, sampler, length and rate, and evaluators.
+
+    Raises:
+        Refusal: If the classifier is not in the head.
+    """
+    classifier = classifier_of(cfg)
+    check_head(classifier, cfg)
+    plan = second_stage(cfg, options, classifier, head)
+    plan.settings['model'].update(moving_statistics=True, **model)
+    settings = plan.settings
+    settings['train_dataloader'] = dict(
+        sampler=dict(
+            _delete_=True,
+            type='mmpaco.ClassPowerSampler',
+            power=0,
+            in_a_row=4,
+        )
+    )
+    unit, length = _length(cfg, options)
+    shorter = max(1, math.ceil((length or 1) / part))
+    shorter = options.given.get('stage2_epochs', shorter)
+    by_epoch = unit == 'epochs'
+    settings['train_cfg'] = {f'max_{unit}': shorter}
+    settings['param_scheduler'] = [
+        dict(
+            type='CosineAnnealingLR',
+            T_max=shorter,
+            begin=0,
+            end=shorter,
+            by_epoch=by_epoch,
+        )
+    ]
+    plan.own = (f'train_cfg.max_{unit}',)
+    plan.decisions += [
+        f'{what}. The weights of the network are frozen, and its batch norm '
+        'follows the batches, as in the release.',
+        'The batches are class-balanced, with 4 images of a class in a row '
+        '(mmpaco.ClassPowerSampler, in_a_row).',
+        f'The second stage takes {shorter} '
+        + ('epochs, ' if by_epoch else 'iterations, ')
+        + (
+            'as given'
+            if 'stage2_epochs' in options.given
+            else f'1/{part} of those of the first, rounded up, {source}'
+        )
+        + '; its rate goes from that of the config to 0 on a cosine, without '
+        'a warm-up.',
+    ]
+    return plan
+
+
+def _length(cfg: Config, options: Options) -> tuple[str, Optional[int]]:
+    """Tell how long the first stage is: in epochs, or in iterations."""
+    train, given = cfg.get('train_cfg') or {}, options.given
+    epochs, iterations = (
+        given.get(f'train_cfg.{key}', train.get(key))
+        for key in ('max_epochs', 'max_iters')
+    )
+    return ('epochs', epochs) if epochs else ('iters', iterations)
