@@ -1,37 +1,22 @@
-_base_ = './mislas-stage1_resnet152_places-lt.py'
+_base_ = [
+    './mislas-stage1_resnet152_places-lt.py',
+    '../_base_/methods/mislas-stage2.py',
+]
 
 # The environment variable STAGE1 names the checkpoint of stage 1, if it is not
 # where tools/train.py leaves it.
 stage1 = '{{$STAGE1:work_dirs/mislas-stage1_resnet152_places-lt/epoch_90.pth}}'
 
-# The classifier goes on, with a scale for the score of each class. The network
-# is frozen; of its batch norm, that of the last block goes on moving.
-model = dict(
-    type='mmpaco.LinearProbeClassifier',
-    pretrained=stage1,
-    moving_statistics=True,
-    # All of it is in the checkpoint.
-    backbone=dict(init_cfg=None),
-    head=dict(
-        type='mmpaco.ScaledClsHead',
-        train_fc=True,
-        loss=dict(
-            _delete_=True,
-            type='mmpaco.LabelAwareSmoothLoss',
-            num_classes=365,
-            head=0.4,
-            tail=0.1,
-        ),
-    ),
-)
+model = _base_.method.model
+model.pretrained = stage1
+# Trunk and last block are in the checkpoint.
+model.backbone = dict(init_cfg=None)
+model.head.loss.update(num_classes=365, head=0.4, tail=0.1)
 data_preprocessor = dict(batch_augments=None)
-custom_hooks = [dict(type='mmpaco.ClassPriorHook')]
 train_dataloader = dict(
     # 1 GPU x 256 images.
     batch_size=256,
-    sampler=dict(
-        _delete_=True, type='mmpaco.ClassPowerSampler', power=0, in_a_row=4
-    ),
+    sampler=_base_.method.sampler,
 )
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys={'head.fc': dict(lr_mult=0.05)}),

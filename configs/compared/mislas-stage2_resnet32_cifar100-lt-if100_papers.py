@@ -1,34 +1,19 @@
 # The setting of the papers. The rate is that of the release.
-_base_ = './mislas-stage1_resnet32_cifar100-lt-if100_papers.py'
+_base_ = [
+    './mislas-stage1_resnet32_cifar100-lt-if100_papers.py',
+    '../_base_/methods/mislas-stage2.py',
+]
 
 # The environment variable STAGE1 names the checkpoint of stage 1, if it is not
 # where tools/train.py leaves it.
 stage1 = '{{$STAGE1:work_dirs/mislas-stage1_resnet32_cifar100-lt-if100_papers/epoch_400.pth}}'  # noqa: E501
 
-# The classifier goes on, with a scale for the score of each class. The network
-# is frozen, but its batch norm goes on moving.
-model = dict(
-    type='mmpaco.LinearProbeClassifier',
-    pretrained=stage1,
-    moving_statistics=True,
-    head=dict(
-        type='mmpaco.ScaledClsHead',
-        train_fc=True,
-        loss=dict(
-            _delete_=True,
-            type='mmpaco.LabelAwareSmoothLoss',
-            num_classes=100,
-            head=0.4,
-            tail=0.1,
-        ),
-    ),
-)
+model = _base_.method.model
+model.pretrained = stage1
+model.head.loss.update(head=0.4, tail=0.1)
 data_preprocessor = dict(batch_augments=None)
-custom_hooks = [dict(type='mmpaco.ClassPriorHook')]
 train_dataloader = dict(
-    sampler=dict(
-        _delete_=True, type='mmpaco.ClassPowerSampler', power=0, in_a_row=4
-    ),
+    sampler=_base_.method.sampler,
 )
 optim_wrapper = dict(
     optimizer=dict(lr=0.1),

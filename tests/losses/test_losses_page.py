@@ -22,10 +22,10 @@ assert rows.grad.abs().sum() > 0
 
 def test_there_are_a_loop_a_loss_and_its_config():
     assert len(BLOCKS) == 3
-    assert len(COMPARED) == 1
+    assert len(COMPARED) == 2
 
 
-@pytest.mark.parametrize('code', (BLOCKS[0], BLOCKS[1] + USE, COMPARED[0]))
+@pytest.mark.parametrize('code', (BLOCKS[0], BLOCKS[1] + USE, *COMPARED))
 def test_code_of_the_page_runs(code):
     done = subprocess.run(
         [sys.executable, '-W', 'error::UserWarning:mmpaco', '-c', code],

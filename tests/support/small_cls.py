@@ -185,7 +185,8 @@ def small_options(name, root):
         'optim_wrapper.type': 'OptimWrapper',
         'model.backbone.init_cfg': None,
     }
-    if 'supcon-stage2' in name:
+    if 'pretrained' in cfg.model:
+        # That of a first stage.
         options['model.pretrained'] = None
     for split, images in (('train', 4), ('val', 2), ('test', 2)):
         loader = f'{split}_dataloader'
