@@ -1,14 +1,20 @@
 """How often, in which order and on which rank images are drawn."""
 
+import uuid
+
 import numpy as np
 import pytest
+from mmengine.config import Config
 from mmengine.dataset import (
     ClassBalancedDataset,
     ConcatDataset,
     DefaultSampler,
     RepeatDataset,
 )
+from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS
+from mmengine.runner import Runner
+from support.tiny import write_tiny
 from torch.utils.data import Subset
 
 from mmpaco.engine.class_power_sampler import ClassPowerSampler
@@ -269,3 +275,47 @@ def test_it_stands_where_the_default_sampler_does():
     assert issubclass(ClassPowerSampler, DefaultSampler)
     # Without a seed one is drawn.
     assert ClassPowerSampler(tailed()).seed >= 0
+
+
+class IndexHook(Hook):
+    """Notes which images each epoch had."""
+
+    def __init__(self):
+        self.epochs = {}
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        paths = [x.img_path for x in data_batch['data_samples']]
+        self.epochs.setdefault(runner.epoch, []).extend(paths)
+
+
+def run(folder, name, epochs, **options):
+    cfg = Config.fromfile(str(folder / 'tiny.py'))
+    cfg.merge_from_dict(options)
+    sampler = dict(type='mmpaco.ClassPowerSampler', power=0, in_a_row=4)
+    cfg.train_dataloader.sampler = sampler
+    cfg.train_cfg.max_epochs = epochs
+    cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
+    cfg.work_dir = str(folder / name)
+    cfg.experiment_name = uuid.uuid4().hex
+    runner = Runner.from_cfg(cfg)
+    hook = IndexHook()
+    runner.register_hook(hook)
+    runner.train()
+    return hook.epochs
+
+
+def test_a_resumed_run_draws_what_it_would_have_drawn(tmp_path):
+    """mmengine's ``DistSamplerSeedHook`` tells the epochs."""
+    write_tiny(tmp_path)
+    whole = run(tmp_path, 'whole', 4)
+    assert len({tuple(x) for x in whole.values()}) == 4
+    for images in whole.values():
+        assert len(images) == 32
+        rows = np.array(['dark' in x for x in images]).reshape(-1, 4)
+        assert (rows == rows[:, :1]).all() and rows.mean() == 0.5
+    # All 16 images of a class twice in two epochs of 16 draws each.
+    both = whole[0] + whole[1]
+    assert {both.count(x) for x in both} == {2}
+    assert run(tmp_path, 'parts', 2) == {0: whole[0], 1: whole[1]}
+    resumed = run(tmp_path, 'parts', 4, resume=True)
+    assert resumed == {2: whole[2], 3: whole[3]}
