@@ -213,8 +213,8 @@ def test_frozen_weights_stay_and_batch_norm_moves(
             first = start[f'backbone.{name}']
             now = runner.model.backbone.get_parameter(name)
             if now.requires_grad:
-                between = (first - value).abs() <= (first - now).abs() + 1e-6
-                assert between.float().mean() > 0.9, name
+                # Single values may have come back to where they began.
+                assert (first - value).norm() < (first - now).norm(), name
                 assert not torch.equal(value, first), name
             else:
                 torch.testing.assert_close(value, first)
