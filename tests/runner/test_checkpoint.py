@@ -410,6 +410,7 @@ def write_archive(path, pickled, **options):
 
 
 READ_ALL = """
+import sys
 from pathlib import Path
 from mmpaco.runner.checkpoint import load_checkpoint, load_pickle
 for path in sorted(Path(sys.argv[1]).iterdir()):
