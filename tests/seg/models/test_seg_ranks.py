@@ -172,18 +172,16 @@ def test_positions_differ_between_ranks_if_the_seed_does(ranks):
     assert not torch.equal(own[1], own[2])
 
 
+# Two trainings of two processes each. What DDP makes of checkpoints is seen
+# to ten digits above; here it is seen once more in what is shipped.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name, source, static_graph',
     (
         ('deeplabv3plus_r18_cityscapes', 'decode_head', False),
-        *(
-            pytest.param(*values, marks=pytest.mark.slow)
-            for values in (
-                ('deeplabv3plus_r50_pascal-context59', 'backbone', True),
-                ('upernet_swin-t_ade20k', 'decode_head', True),
-                ('upernet_swin-t_ade20k', 'backbone', False),
-            )
-        ),
+        ('deeplabv3plus_r50_pascal-context59', 'backbone', True),
+        ('upernet_swin-t_ade20k', 'decode_head', True),
+        ('upernet_swin-t_ade20k', 'backbone', False),
     ),
 )
 def test_checkpointed_activations_change_nothing_in_the_stock_tool(
