@@ -16,6 +16,7 @@ from mmpaco.losses import (
     LDAMLoss,
     MultiTaskLoss,
     PaCoLoss,
+    ResLTLoss,
     SupConLoss,
 )
 
@@ -62,5 +63,6 @@ METRICS = _child(root.METRICS, 'cls.evaluation', 'seg.evaluation')
 for _loss in (
     *(PaCoLoss, SupConLoss, MultiTaskLoss),
     *(BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LabelAwareSmoothLoss),
+    ResLTLoss,
 ):
     MODELS.register_module(module=_loss)

@@ -16,6 +16,7 @@ from .ldam_loss import LDAMLoss
 from .multi_task_loss import MultiTaskLoss
 from .paco_loss import PaCoLoss, paco_loss
 from .projector import Projector
+from .reslt_loss import ResLTLoss
 from .supcon_loss import SupConLoss, supcon_loss
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     'MultiTaskLoss',
     'PaCoLoss',
     'Projector',
+    'ResLTLoss',
     'SupConLoss',
     'as_class_counts',
     'balanced_softmax_loss',

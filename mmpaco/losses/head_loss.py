@@ -112,6 +112,21 @@ class HeadLoss(nn.Module):
         """
         return None
 
+    def check_scores(self, logits: Tensor) -> None:
+        """See that class scores have the shape that the loss is for.
+
+        Args:
+            logits (Tensor): Class scores of any shape.
+
+        Raises:
+            ValueError: If not.
+        """
+        if logits.dim() != 2 or logits.shape[1] != self.num_classes:
+            raise ValueError(
+                f'expected scores of shape (N, {self.num_classes}) '
+                f'(num_classes), but got {tuple(logits.shape)}'
+            )
+
     def forward(
         self,
         logits: Tensor,
@@ -142,16 +157,12 @@ class HeadLoss(nn.Module):
             ValueError: If a shape does not fit, a label is no class (seen on
                 the host alone), or as by the reduction.
         """
-        if logits.dim() != 2 or logits.shape[1] != self.num_classes:
+        self.check_scores(logits)
+        if labels.shape != logits.shape[-2:-1]:
             raise ValueError(
-                f'expected scores of shape (N, {self.num_classes}) '
-                f'(num_classes), but got {tuple(logits.shape)}'
-            )
-        if labels.shape != logits.shape[:1]:
-            raise ValueError(
-                f'expected one class index for each of {len(logits)} images, '
-                f'but got shape {tuple(labels.shape)}; mixed and one-hot '
-                'labels are not for this loss'
+                f'expected one class index for each of {logits.shape[-2]} '
+                f'images, but got shape {tuple(labels.shape)}; mixed and '
+                'one-hot labels are not for this loss'
             )
         if is_readable(labels):
             check_labels(labels, self.num_classes)
