@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from mmpretrain.models.heads.margin_head import NormProduct
-from torch import Tensor
 
+from mmpaco.cls.models.tau_norm import normalize
 from mmpaco.files import PathLike, check_apart, whole_file
 from mmpaco.runner.checkpoint import load_checkpoint
 from mmpaco.runner.config_files import ConfigLike, read_config
@@ -51,22 +51,6 @@ class TauSearch:
     num_evaluated: int
 
 
-def normalize(weight: Tensor, tau: float) -> Tensor:
-    r"""Divide the weights of each class by a power of their norm.
-
-    Args:
-        weight (Tensor): One row for each class, of shape (C, D).
-        tau (float): The power: 0 changes nothing, 1 makes unit rows.
-
-    Returns:
-        Tensor: :math:`w_c / \|w_c\|^\tau`, of shape (C, D). A row of zeros
-        stays.
-    """
-    norm = weight.norm(dim=1, keepdim=True)
-    scale: Tensor = norm.masked_fill(norm == 0, 1) ** tau
-    return weight / scale
-
-
 def search_tau(
     config: ConfigLike,
     checkpoint: PathLike,
@@ -96,7 +80,8 @@ def search_tau(
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         TypeError: If the config is not one of mmpretrain, or the head is no
-            ``LinearClsHead``, or classifies by cosines.
+            ``LinearClsHead``, or classifies by cosines, or by weights that
+            it divides itself.
         ValueError: If the checkpoint is unsafe or not of this model, there
             is no validation set, a tau is negative or there is none, or
             ``out`` is the checkpoint itself.
@@ -115,6 +100,13 @@ def search_tau(
             f'{type(model.head).__name__} classifies by cosines, for which '
             'the length of the weights has no part in the scores; tau is for '
             'a head with a plain linear layer'
+        )
+    at_test = getattr(model.head, 'test_tau', None)
+    if at_test is not None:
+        raise TypeError(
+            f'{type(model.head).__name__} divides its weights at test '
+            f'already, with test_tau={at_test}; set model.head.test_tau=None '
+            'in the config to find a tau, and to use what is written'
         )
     features, labels = features_and_labels(model, cfg, 'val')
     fc = model.head.fc

@@ -126,6 +126,35 @@ def test_a_gpaco_checkpoint_is_read_by_its_own_config(mnist_config, tmp_path):
     assert changed == {'head.fc.weight', 'head.fc.bias'}
 
 
+def test_the_branches_of_reslt_share_what_is_normalised(trained, tmp_path):
+    cfg, _ = trained
+    loss = dict(
+        type='mmpaco.ResLTLoss', num_classes=2, beta=0.9, groups=[2, 1]
+    )
+    head = dict(
+        type='mmpaco.ResLTHead', num_classes=2, in_channels=8, loss=loss
+    )
+    cfg.model.neck, cfg.model.head = None, head
+    cfg.experiment_name = 'reslt'
+    runner = Runner.from_cfg(cfg)
+    for module in runner.model.modules():
+        if isinstance(module, torch.nn.Linear):
+            torch.nn.init.normal_(module.weight)
+            torch.nn.init.constant_(module.bias, 0.1)
+    path, out = tmp_path / 'a.pth', tmp_path / 'b.pth'
+    torch.save(dict(state_dict=runner.model.state_dict()), path)
+    search = tau_normalize.search_tau(cfg, path, out, [0.7])
+    trained_as = runner.val_loop.run()['accuracy/top1']
+    assert search.trained == pytest.approx(trained_as, abs=1e-3)
+    # As the head does it at test by itself.
+    runner.model.head.test_tau = 0.7
+    found = runner.val_loop.run()['accuracy/top1']
+    assert search.accuracy == {0.7: pytest.approx(found, abs=1e-3)}
+    cfg.model.head.test_tau = 0.7
+    with pytest.raises(TypeError, match='set model.head.test_tau=None'):
+        tau_normalize.search_tau(cfg, path, tmp_path / 'c.pth')
+
+
 @pytest.mark.parametrize(
     'change, arguments, error, message',
     (

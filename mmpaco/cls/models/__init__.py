@@ -8,6 +8,7 @@ from .gpaco_stock_head import GPaCoStockHead
 from .linear_probe import LinearProbeClassifier
 from .paco_classifier import PaCoClassifier
 from .projector import Projector
+from .reslt_head import ResLTHead
 from .resnet import FrozenConvResNet, ResNet200
 from .scaled_head import ScaledClsHead
 
@@ -21,6 +22,7 @@ __all__ = [
     'MultiViewDataPreprocessor',
     'PaCoClassifier',
     'Projector',
+    'ResLTHead',
     'ResNet200',
     'ScaledClsHead',
 ]

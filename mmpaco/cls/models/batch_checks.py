@@ -1,8 +1,9 @@
-"""Checks of a classification batch whose anchors are contrasted."""
+"""Checks of a classification batch, and what is right in it."""
 
 from collections.abc import Sequence
 
 import torch
+from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
@@ -24,7 +25,7 @@ def sample_labels(data_samples: Sequence[DataSample]) -> Tensor:
         count = label.numel() if isinstance(label, Tensor) else 0
         if count != 1:
             raise ValueError(
-                'contrast needs one class for each image, but gt_label of a '
+                'the loss needs one class for each image, but gt_label of a '
                 f'{type(sample).__name__} has {count}; use a dataset of one '
                 'label each, and no set of several labels or tasks'
             )
@@ -66,7 +67,7 @@ def batch_labels(
     """
     if 'gt_score' in data_samples[0]:
         raise ValueError(
-            'contrast needs one class for each image, but the data '
+            'the loss needs one class for each image, but the data '
             'samples have gt_score; remove batch_augments and to_onehot '
             'from the data preprocessor'
         )
@@ -109,3 +110,21 @@ def count_images(data_samples: Sequence[DataSample], num_views: int) -> int:
             'and the MultiView transform, or set num_views=1'
         )
     return per_view
+
+
+def accuracies(
+    scores: Tensor, labels: Tensor, topk: Sequence[int]
+) -> dict[str, Tensor]:
+    """Give the accuracies of a batch as mmpretrain's heads name them.
+
+    Args:
+        scores (Tensor): Of shape (N, C). They need be no probabilities: a
+            right class below zero is right, too.
+        labels (Tensor): Class indices of shape (N, ).
+        topk (Sequence[int]): The ranks up to which a class is found.
+
+    Returns:
+        dict[str, Tensor]: ``accuracy_top-K`` for each.
+    """
+    found = Accuracy.calculate(scores, labels, topk=topk, thrs=(None,))
+    return {f'accuracy_top-{k}': value for k, (value,) in zip(topk, found)}

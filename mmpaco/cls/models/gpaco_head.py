@@ -5,7 +5,6 @@ from typing import Any, NamedTuple, Optional, Union
 
 import torch
 from mmengine.dist import get_world_size
-from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor
@@ -22,7 +21,12 @@ from mmpaco.losses import (
 )
 from mmpaco.registry import MODELS
 
-from .batch_checks import batch_labels, check_pooled, count_images
+from .batch_checks import (
+    accuracies,
+    batch_labels,
+    check_pooled,
+    count_images,
+)
 
 _PAPERS_LOSS: dict[str, Any] = dict(
     type='mmpaco.PaCoLoss', alpha=0.05, temperature=0.2
@@ -240,7 +244,9 @@ class GPaCoHead(LinearClsHead):
             if self.queue is not None:
                 self.queue.stage(new_keys, anchors.labels[-num_images:])
         if self.cal_acc:
-            losses.update(self._accuracies(anchors))
+            losses.update(
+                accuracies(anchors.logits, anchors.labels, self.topk)
+            )
         return losses
 
     def features_and_logits(
@@ -286,15 +292,6 @@ class GPaCoHead(LinearClsHead):
             *anchors, extra_features, extra_labels, class_counts
         )
         return loss * weight
-
-    def _accuracies(self, anchors: _Anchors) -> dict[str, Tensor]:
-        # These are logits: a right class below zero is right, too.
-        found = Accuracy.calculate(
-            anchors.logits, anchors.labels, topk=self.topk, thrs=(None,)
-        )
-        return {
-            f'accuracy_top-{k}': value for k, (value,) in zip(self.topk, found)
-        }
 
     def check_views(self, data_samples: Sequence[DataSample]) -> int:
         """Check that a batch is made of views of the same images.
