@@ -10,6 +10,7 @@ from .class_counts import as_class_counts
 from .class_prior import ClassPrior, log_class_prior
 from .class_weights import effective_number_weights
 from .embedding_queue import EmbeddingQueue
+from .feature_mean import FeatureMean
 from .label_aware_smooth_loss import LabelAwareSmoothLoss
 from .labels import check_labels
 from .ldam_loss import LDAMLoss
@@ -26,6 +27,7 @@ __all__ = [
     'ContrastBatch',
     'ContrastiveLoss',
     'EmbeddingQueue',
+    'FeatureMean',
     'LDAMLoss',
     'LabelAwareSmoothLoss',
     'MultiTaskLoss',

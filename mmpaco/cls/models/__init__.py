@@ -1,5 +1,6 @@
 """Heads, classifiers, networks and their data preprocessor."""
 
+from .causal_norm_head import CausalNormHead
 from .cifar_resnet import CIFARResNet
 from .cosine_head import CosineClsHead
 from .data_preprocessor import MultiViewDataPreprocessor
@@ -14,6 +15,7 @@ from .scaled_head import ScaledClsHead
 
 __all__ = [
     'CIFARResNet',
+    'CausalNormHead',
     'CosineClsHead',
     'FrozenConvResNet',
     'GPaCoHead',

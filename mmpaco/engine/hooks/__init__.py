@@ -1,5 +1,6 @@
 """Hooks of mmengine's runner."""
 
+from .causal_norm_hook import CausalNormHook
 from .channels_last_hook import ChannelsLastHook
 from .class_prior_hook import ClassPriorHook
 from .deferred_reweighting_hook import DeferredReweightingHook
@@ -7,6 +8,7 @@ from .paco_queue_hook import PaCoQueueHook
 from .whole_checkpoint_hook import WholeCheckpointHook
 
 __all__ = [
+    'CausalNormHook',
     'ChannelsLastHook',
     'ClassPriorHook',
     'DeferredReweightingHook',

@@ -12,6 +12,7 @@ from mmpaco.engine.data_state import (
     unwrapped,
 )
 from mmpaco.engine.distributed import gather_rows
+from mmpaco.engine.optimizer_step import has_stepped
 from mmpaco.losses.embedding_queue import EmbeddingQueue
 from mmpaco.registry import HOOKS
 
@@ -162,16 +163,4 @@ class PaCoQueueHook(Hook):
         for queue in self._queues:
             queue.append(*gather_rows(*queue.take_staged()))
         for model in self._followed:
-            model.end_iteration(_has_stepped(runner.optim_wrapper))
-
-
-def _has_stepped(optim_wrapper: Any) -> bool:
-    """Whether the optimizer took a step, or only gathered gradients."""
-    wrappers = getattr(optim_wrapper, 'optim_wrappers', None) or {
-        '': optim_wrapper
-    }
-    # Other wrappers than mmengine's OptimWrapper may gather by themselves.
-    return any(
-        wrapper.should_update() if hasattr(wrapper, 'should_update') else True
-        for wrapper in wrappers.values()
-    )
+            model.end_iteration(has_stepped(runner.optim_wrapper))

@@ -1,0 +1,110 @@
+"""ResLT and De-confound-TDE on two ranks, against one process."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.config import Config
+from support import compared_ranks
+from support.processes import environment
+from support.tiny import write_tiny
+
+ALL = {
+    'train_cfg.max_epochs': 2,
+    'val_cfg': None,
+    'val_dataloader': None,
+    'val_evaluator': None,
+    # All images of a batch are of one class, so ranks have as many of each.
+    'train_dataloader.sampler.shuffle': False,
+}
+TDE = {
+    'model.head.type': 'mmpaco.CausalNormHead',
+    'custom_hooks': [dict(type='mmpaco.CausalNormHook')],
+}
+CASES = {
+    'reslt': {
+        'model.neck': None,
+        'model.head': dict(
+            _delete_=True,
+            type='mmpaco.ResLTHead',
+            num_classes=2,
+            in_channels=8,
+            loss=dict(
+                type='mmpaco.ResLTLoss', num_classes=2, beta=0.9, groups=[2, 1]
+            ),
+        ),
+        'custom_hooks': [dict(type='mmpaco.ClassPriorHook')],
+    },
+    'tde': {**TDE, 'optim_wrapper.accumulative_counts': 3},
+    # Ranks of 16 and 15 images, whose means of losses are not that of all.
+    'ragged': {
+        **TDE,
+        'optim_wrapper.optimizer.lr': 0.0,
+        'train_dataloader.sampler.round_up': False,
+        'train_dataloader.dataset.indices': 31,
+    },
+}
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    # Of norms whose statistics are those of each image.
+    folder = write_tiny(tmp_path_factory.mktemp('ranks'), 'IN')
+    for name, options in CASES.items():
+        cfg = Config.fromfile(str(folder / 'tiny.py'))
+        cfg.merge_from_dict({**ALL, **options})
+        cfg.dump(str(folder / f'{name}.py'))
+    processes = [
+        subprocess.Popen(
+            [
+                *(sys.executable, '-W', 'ignore', compared_ranks.__file__),
+                *(folder, str(rank), *CASES),
+            ],
+            env=environment(LOCAL_RANK=str(rank)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(compared_ranks.RANKS)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-3000:]
+    return folder
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_two_ranks_train_as_one_process_on_the_whole_batch(folder, name):
+    ranks = [
+        torch.load(folder / f'{name}.rank{rank}.pth', weights_only=True)
+        for rank in range(compared_ranks.RANKS)
+    ]
+    whole = compared_ranks.train(
+        folder / f'{name}.py',
+        folder / f'{name}.whole',
+        **{'train_dataloader.batch_size': 8},
+    )
+    for rank in ranks:
+        assert rank['weights'].keys() == whole['weights'].keys()
+        for key, value in whole['weights'].items():
+            torch.testing.assert_close(
+                rank['weights'][key], value, rtol=1e-4, atol=1e-6
+            )
+        assert len(rank['means']) == len(whole['means'])
+        for mine, theirs in zip(rank['means'], whole['means']):
+            torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+    if name == 'reslt':
+        assert whole['means'] == []
+        return
+    # All ranks hold the same, to the bit.
+    for first, second in zip(*(rank['means'] for rank in ranks)):
+        assert torch.equal(first, second)
+    moved = [
+        not torch.equal(before, after)
+        for before, after in zip(
+            [torch.zeros(8), *whole['means']], whole['means']
+        )
+    ]
+    # Four iterations an epoch; the last one of all takes a step, too.
+    assert moved == [name == 'ragged' or i in (2, 5, 7) for i in range(8)]
