@@ -17,7 +17,11 @@ from .classifier_settings import (
 )
 from .contrast import is_balanced
 from .settings import add_hooks
-from .stock_classifiers import Classifier, classifier_of
+from .stock_classifiers import (
+    Classifier,
+    check_stock_linear,
+    classifier_of,
+)
 from .training_data import type_name
 
 _SCOPE = 'mmpretrain'
@@ -27,7 +31,7 @@ _LOSS = 'model.head.loss'
 _REWEIGHTING = 'reweighting'
 
 
-def _loss_plan(
+def loss_plan(
     cfg: Config,
     classifier: Classifier,
     loss: dict[str, Any],
@@ -35,7 +39,20 @@ def _loss_plan(
     head: Optional[dict[str, Any]] = None,
     is_counted: bool = True,
 ) -> Plan:
-    """Plan what all methods have that are a loss of one-label images."""
+    """Plan what all methods have that are a loss of one-label images.
+
+    Args:
+        cfg (Config): The config.
+        classifier (Classifier): What it trains.
+        loss (dict): The loss, without its number of classes.
+        decisions (list[str]): What was decided on the way.
+        head (dict, optional): What else the head is told. Defaults to none.
+        is_counted (bool): Whether the loss needs the class counts. Defaults
+            to True.
+
+    Returns:
+        Plan: Head, hooks and evaluators.
+    """
     loss = dict(loss, num_classes=classifier.num_classes)
     settings: dict[str, Any] = dict(
         model=dict(
@@ -66,8 +83,13 @@ def _loss_plan(
     return Plan(settings, decisions)
 
 
-def _balanced_note(facts: Facts, what: str) -> list[str]:
-    """Say what a method for long-tailed data is on balanced ones."""
+def balanced_note(facts: Facts, what: str) -> list[str]:
+    """Say what a method for long-tailed data is on balanced ones.
+
+    Args:
+        facts (Facts): As of a method.
+        what (str): What it is there.
+    """
     if not is_balanced(facts):
         return []
     return [f'The classes have about as many images each, so this is {what}.']
@@ -82,11 +104,11 @@ def _balanced_note(facts: Facts, what: str) -> list[str]:
 )
 def balanced_softmax(cfg: Config, facts: Facts, options: Options) -> Plan:
     """Put Balanced Softmax into the head of the config."""
-    return _loss_plan(
+    return loss_plan(
         cfg,
         classifier_of(cfg),
         dict(type='mmpaco.BalancedSoftmaxLoss'),
-        _balanced_note(facts, 'nearly cross-entropy'),
+        balanced_note(facts, 'nearly cross-entropy'),
     )
 
 
@@ -101,13 +123,13 @@ def balanced_softmax(cfg: Config, facts: Facts, options: Options) -> Plan:
 def logit_adjusted(cfg: Config, facts: Facts, options: Options) -> Plan:
     """Put the logit-adjusted loss into the head of the config."""
     tau = options.given.get('tau', 1.0)
-    decisions = _balanced_note(facts, 'nearly cross-entropy')
+    decisions = balanced_note(facts, 'nearly cross-entropy')
     if tau == 1:
         decisions.append(
             'tau is 1, as in the paper, with which this is Balanced Softmax.'
         )
     loss = dict(type='mmpaco.BalancedSoftmaxLoss', tau=tau)
-    return _loss_plan(cfg, classifier_of(cfg), loss, decisions)
+    return loss_plan(cfg, classifier_of(cfg), loss, decisions)
 
 
 @method(
@@ -138,7 +160,7 @@ def focal(cfg: Config, facts: Facts, options: Options) -> Plan:
 )
 def cb_focal(cfg: Config, facts: Facts, options: Options) -> Plan:
     """Put the class-balanced focal loss of sigmoids into the head."""
-    decisions = _balanced_note(facts, 'the focal loss, without class weights')
+    decisions = balanced_note(facts, 'the focal loss, without class weights')
     if not {'beta', 'gamma'} & {*options.given}:
         decisions.append(
             'beta is 0.9999 and gamma 1, as in the scripts of the release for '
@@ -173,7 +195,7 @@ def _sigmoid_plan(cfg: Config, decisions: list[str], beta: float) -> Plan:
             'The bias of the classifier begins where the config has it, and '
             f'not at -log(C - 1), which is for a LinearClsHead and not {kind}.'
         )
-    plan = _loss_plan(
+    plan = loss_plan(
         cfg, classifier, loss, decisions, head, is_counted=beta > 0
     )
     if is_linear:
@@ -200,21 +222,20 @@ def _sigmoid_plan(cfg: Config, decisions: list[str], beta: float) -> Plan:
 def ldam_drw(cfg: Config, facts: Facts, options: Options) -> Plan:
     """Put cosines, margins and deferred weights on a linear classifier."""
     classifier = classifier_of(cfg)
-    kind = type_name(classifier.head)
-    if kind != 'LinearClsHead':
-        raise Refusal(
-            f'the head is {kind}, and the cosines of ldam-drw take the place '
-            'of a LinearClsHead; use one, or a method that is a loss alone: '
-            'cb-focal, logit-adjusted or balanced-softmax'
-        )
+    check_stock_linear(
+        classifier,
+        'the cosines of ldam-drw take the place',
+        'a method that is a loss alone: cb-focal, logit-adjusted or '
+        'balanced-softmax',
+    )
     epoch, decision = _first_epoch(cfg, options)
     scale = options.given.get('scale', 30.0)
-    plan = _loss_plan(
+    plan = loss_plan(
         cfg,
         classifier,
         dict(type='mmpaco.LDAMLoss', max_margin=0.5, scale=scale, beta=0.9999),
         [
-            *_balanced_note(facts, 'one margin for all, without weights'),
+            *balanced_note(facts, 'one margin for all, without weights'),
             'mmpaco.CosineClsHead takes the place of LinearClsHead: its '
             f'scores are cosines times {scale:g}, without a bias.',
             decision,

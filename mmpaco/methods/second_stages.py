@@ -6,13 +6,16 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .base import Facts, Options, Plan, Refusal, method
+from .base import Facts, Options, Plan, method
 from .classification import cross_entropy
 from .classifier_settings import switch_recipes, unmix, unmix_decisions
 from .second_stage_plans import balanced_stage
 from .settings import STAGE2, add_hooks
-from .stock_classifiers import Classifier, classifier_of
-from .training_data import type_name
+from .stock_classifiers import (
+    Classifier,
+    check_stock_linear,
+    classifier_of,
+)
 
 _SCOPE = 'mmpretrain'
 _LOSS = f'{STAGE2}model.head.loss'
@@ -168,9 +171,8 @@ def _head_of(plan: Plan) -> dict[str, Any]:
 
 
 def _check_scaled(cfg: Config, name: str) -> None:
-    kind = type_name(classifier_of(cfg).head)
-    if kind != 'LinearClsHead':
-        raise Refusal(
-            f'the head is {kind}, and {name} scales the scores of a '
-            'LinearClsHead; use one, or crt, which trains any head anew'
-        )
+    check_stock_linear(
+        classifier_of(cfg),
+        f'{name} scales the scores',
+        'crt, which trains any head anew',
+    )

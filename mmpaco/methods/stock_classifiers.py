@@ -166,6 +166,27 @@ def check_linear(classifier: Classifier, cfg: Config) -> None:
         split_pipeline(list(leaf.get('pipeline') or ()))
 
 
+def check_stock_linear(
+    classifier: Classifier, what: str, instead: str
+) -> None:
+    """Refuse a classifier that is no ``LinearClsHead``.
+
+    Args:
+        classifier (Classifier): The classifier.
+        what (str): What a method does with one, before 'of a LinearClsHead'.
+        instead (str): What can be used instead.
+
+    Raises:
+        Refusal: If it is none.
+    """
+    kind = type_name(classifier.head)
+    if kind != 'LinearClsHead':
+        raise Refusal(
+            f'the head is {kind}, and {what} of a LinearClsHead; use one, '
+            f'or {instead}'
+        )
+
+
 def missing_pooling(cfg: Config) -> bool:
     """Tell whether a backbone gives maps that nothing pools."""
     model = cfg.model
