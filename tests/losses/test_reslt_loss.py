@@ -202,6 +202,19 @@ def test_what_cannot_be_a_loss(arguments, told):
         ResLTLoss(5, *arguments)
 
 
+def test_nobody_waits_for_a_device(monkeypatch):
+    """Once the counts have been read, at the first loss."""
+    # Here, since mmengine may be missing.
+    HostReads = pytest.importorskip('support.host_reads').HostReads
+    monkeypatch.setattr(torch.Tensor, 'is_cpu', False)
+    loss = ResLTLoss(5, 0.9, (5, 3, 1), class_counts=[9, 2, 2, 1, 2])
+    scores = SCORES.clone().requires_grad_()
+    loss(scores, LABELS)
+    with HostReads() as reads:
+        loss(scores, LABELS, avg_factor=8).backward()
+    assert reads.by == []
+
+
 def test_what_cannot_be_scores_or_labels():
     loss = ResLTLoss(5, 0.9, GROUPS)
     for scores in (SCORES[0], SCORES[:2], SCORES[..., :4]):
