@@ -176,20 +176,21 @@ def inferred(config, folder):
 )
 def test_losses_train_and_infer_by_stock_tools(name, tmp_path):
     write_tiny(tmp_path)
-    out = apply(tmp_path, name, 'tiny.py', 'own.py')
+    # Two of one name that begin in one second would share a log.
+    out = apply(tmp_path, name, 'tiny.py', f'{name}.py')
     assert out.returncode == 0, out.stderr
     # 16 dark and 2 light images.
     out = train_here(
-        tmp_path, 'own.py', *small('train', 18), *small('val', 32)
+        tmp_path, f'{name}.py', *small('train', 18), *small('val', 32)
     )
     assert out.returncode == 0, out.stderr[-3000:]
-    folder = tmp_path / 'work_dirs/own'
+    folder = tmp_path / 'work_dirs' / name
     (scalars,) = folder.glob('*/vis_data/scalars.json')
     lines = [json.loads(x) for x in scalars.read_text().splitlines()]
     losses = [line['loss'] for line in lines if 'loss' in line]
     assert len(losses) == 9 and min(losses) > 0
 
-    inferred(tmp_path / 'own.py', folder)
+    inferred(tmp_path / f'{name}.py', folder)
 
 
 @pytest.mark.parametrize('name', ('cb-focal', 'focal'))

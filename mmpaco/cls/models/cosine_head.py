@@ -77,8 +77,9 @@ class CosineClsHead(LinearClsHead):
         ...         loss=dict(type='mmpaco.LDAMLoss', num_classes=3),
         ...     )
         ... )
-        >>> head((head.fc.weight,)).diagonal().tolist()  # cosines of 1
-        [30.0..., 30.0..., 30.0...]
+        >>> scores = head((head.fc.weight,)).diagonal()  # of cosines of 1
+        >>> [round(x, 2) for x in scores.tolist()]
+        [30.0, 30.0, 30.0]
     """
 
     def __init__(
