@@ -29,6 +29,7 @@ _HEAD = 'model.head'
 _LOSS = 'model.head.loss'
 # Where its epoch has a dotted key, which in a list of hooks it has not.
 _REWEIGHTING = 'reweighting'
+_BIAS = 'head.fc.bias'
 
 
 def loss_plan(
@@ -200,11 +201,23 @@ def _sigmoid_plan(cfg: Config, decisions: list[str], beta: float) -> Plan:
     )
     if is_linear:
         plan.settings['optim_wrapper'] = dict(
-            paramwise_cfg=dict(
-                custom_keys={'head.fc.bias': dict(decay_mult=0.0)}
-            )
+            paramwise_cfg=dict(custom_keys={_BIAS: _without_decay(cfg)})
         )
     return plan
+
+
+def _without_decay(cfg: Config) -> dict[str, Any]:
+    """Give the bias its rate of before, and no decay.
+
+    A key of its own is all that mmengine takes notice of.
+    """
+    options = (cfg.get('optim_wrapper') or {}).get('paramwise_cfg') or {}
+    keys = options.get('custom_keys') or {}
+    matching = sorted((key for key in keys if key in _BIAS), key=len)
+    if matching:
+        return dict(keys[matching[-1]], decay_mult=0.0)
+    rate = options.get('bias_lr_mult')
+    return dict(() if rate is None else [('lr_mult', rate)], decay_mult=0.0)
 
 
 @method(
@@ -250,6 +263,11 @@ def ldam_drw(cfg: Config, facts: Facts, options: Options) -> Plan:
 
 def _first_epoch(cfg: Config, options: Options) -> tuple[int, str]:
     """Decide from which epoch on classes are weighted, and say why."""
+    if options.given.get('beta') == 0:
+        raise Refusal(
+            'ldam-drw weights the classes from an epoch on, and beta=0 has no '
+            'weights; give a beta such as 0.9999'
+        )
     epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
     if not epochs:
         raise Refusal(

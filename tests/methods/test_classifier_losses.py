@@ -4,6 +4,7 @@ import math
 
 import pytest
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from support.method_plans import (
     BALANCED,
     BASE,
@@ -13,6 +14,7 @@ from support.method_plans import (
     applied,
     told,
 )
+from torch import nn
 
 from mmpaco.methods import Refusal
 
@@ -108,6 +110,36 @@ def test_the_bias_of_sigmoids_begins_low_and_does_not_decay(name):
     assert 'for a LinearClsHead and not ClsHead' in told(plan)
 
 
+@pytest.mark.parametrize(
+    'options, rate',
+    [
+        (dict(custom_keys=dict(head=dict(lr_mult=10.0))), 1.0),
+        (
+            {'custom_keys': {'head': dict(lr_mult=9.0), 'fc.b': {}, 'x': {}}},
+            0.1,
+        ),
+        (dict(bias_lr_mult=2.0), 0.2),
+        (dict(bias_lr_mult=0.0), 0.0),
+        (dict(), 0.1),
+    ],
+)
+def test_the_bias_of_sigmoids_keeps_its_rate(options, rate):
+    optimizer = dict(type='SGD', lr=0.1, weight_decay=1.0)
+    cfg, _ = applied(
+        'focal',
+        optim_wrapper=dict(
+            type='OptimWrapper', optimizer=optimizer, paramwise_cfg=options
+        ),
+    )
+    model = nn.ModuleDict(
+        dict(head=nn.ModuleDict(dict(fc=nn.Linear(2, 2)))),
+    )
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).param_groups
+    (bias,) = (x for x in groups if x['params'][0].dim() == 1)
+    assert bias['lr'] == pytest.approx(rate)
+    assert bias['weight_decay'] == 0
+
+
 def test_cosines_margins_and_weights_of_the_last_fifth():
     for epochs, epoch in ((200, 160), (400, 320), (7, 5), (1, 0)):
         cfg, plan = applied(
@@ -140,6 +172,11 @@ def test_a_scale_is_that_of_head_and_loss():
     assert cfg.model.head.loss.max_margin == 0.3
     assert cfg.default_hooks.reweighting.epoch == 3
     assert 'from epoch 3 on, as given' in told(plan)
+
+
+def test_no_weights_at_all_are_refused():
+    with pytest.raises(Refusal, match='beta=0 has no weights'):
+        applied('ldam-drw', given=dict(beta=0))
 
 
 @pytest.mark.parametrize(
