@@ -7,8 +7,9 @@ from typing import Any, Optional
 
 from mmengine.config import Config
 
-from .base import Options, Plan
+from .base import Options, Plan, Refusal
 from .classifier_settings import add_shots, unmix
+from .settings import STAGE2
 from .stock_classifiers import Classifier, check_head, classifier_of
 
 __all__ = ['balanced_stage', 'second_stage']
@@ -80,7 +81,8 @@ def balanced_stage(
         Plan: Model, sampler, length and rate, and evaluators.
 
     Raises:
-        Refusal: If the classifier is not in the head.
+        Refusal: If the classifier is not in the head, or a length is given
+            that cannot be.
     """
     classifier = classifier_of(cfg)
     check_head(classifier, cfg)
@@ -97,8 +99,10 @@ def balanced_stage(
     )
     unit, length = _length(cfg, options)
     shorter = max(1, math.ceil((length or 1) / part))
-    shorter = options.given.get('stage2_epochs', shorter)
     by_epoch = unit == 'epochs'
+    key = 'stage2_epochs' if by_epoch else f'{STAGE2}train_cfg.max_iters'
+    _check_length(key, options)
+    shorter = options.given.get(key, shorter)
     settings['train_cfg'] = {f'max_{unit}': shorter}
     settings['param_scheduler'] = [
         dict(
@@ -119,7 +123,7 @@ def balanced_stage(
         + ('epochs, ' if by_epoch else 'iterations, ')
         + (
             'as given'
-            if 'stage2_epochs' in options.given
+            if key in options.given
             else f'1/{part} of those of the first, rounded up, {source}'
         )
         + '; its rate goes from that of the config to 0 on a cosine, without '
@@ -136,3 +140,17 @@ def _length(cfg: Config, options: Options) -> tuple[str, Optional[int]]:
         for key in ('max_epochs', 'max_iters')
     )
     return ('epochs', epochs) if epochs else ('iters', iterations)
+
+
+def _check_length(key: str, options: Options) -> None:
+    """Refuse a length that a second stage cannot have."""
+    if key != 'stage2_epochs' and 'stage2_epochs' in options.given:
+        raise Refusal(
+            'stage2_epochs is for a config that counts epochs, and this one '
+            f'counts iterations; give {key}'
+        )
+    length = options.given.get(key, 1)
+    if isinstance(length, bool) or not isinstance(length, int) or length < 1:
+        raise Refusal(
+            f'{key} must be an integer, 1 at least, but got {length!r}'
+        )

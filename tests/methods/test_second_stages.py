@@ -184,6 +184,25 @@ def test_iterations_are_shared_out_as_epochs_are():
     assert (cosine.T_max, cosine.by_epoch) == (100, False)
     assert second.model.pretrained == 'work_dirs/s1/iter_900.pth'
     assert 'takes 100 iterations' in told_of(plan)
+    given = {'stage2.train_cfg.max_iters': 30}
+    _, second, plan = both('crt', given, train_cfg=train)
+    assert second.train_cfg.max_iters == second.param_scheduler[0].T_max == 30
+    assert 'takes 30 iterations, as given' in told_of(plan)
+
+
+@pytest.mark.parametrize(
+    ('given', 'unit', 'why'),
+    (
+        (dict(stage2_epochs=5), 'iters', 'give stage2.train_cfg.max_iters'),
+        (dict(stage2_epochs=0), 'epochs', 'stage2_epochs must be an integer'),
+        (dict(stage2_epochs=2.5), 'epochs', 'at least, but got 2.5'),
+        ({'stage2.train_cfg.max_iters': -3}, 'iters', 'max_iters must be'),
+    ),
+)
+def test_a_length_that_cannot_be_is_refused(given, unit, why):
+    train = {'_delete_': True, 'by_epoch': unit == 'epochs', f'max_{unit}': 90}
+    with pytest.raises(Refusal, match=why):
+        both('lws', given, train_cfg=train)
 
 
 @pytest.mark.parametrize('name', ('lws', 'mislas'))
