@@ -25,6 +25,20 @@ def check_effective_base(beta: float) -> None:
         )
 
 
+def check_no_shares(class_counts: Tensor) -> None:
+    """Raise a ``ValueError`` for shares, whose values it reads."""
+    if (
+        class_counts.is_floating_point()
+        and float(class_counts.sum()) <= 1 + 1e-3
+    ):
+        raise ValueError(
+            'the effective number of images is that of counts, but got shares '
+            f'that sum to {float(class_counts.sum()):.4g}; give the images '
+            'per class, or leave out the class weights (reweight=False, or '
+            'beta=0)'
+        )
+
+
 def effective_number_weights(
     class_counts: Tensor,
     dtype: torch.dtype = torch.float32,
@@ -70,17 +84,8 @@ def effective_number_weights(
     check_effective_base(beta)
     if unit not in _UNITS:
         raise ValueError(f'unit must be one of {_UNITS}, but got {unit!r}')
-    if (
-        is_readable(class_counts)
-        and class_counts.is_floating_point()
-        and float(class_counts.sum()) <= 1 + 1e-3
-    ):
-        raise ValueError(
-            'the effective number of images is that of counts, but got shares '
-            f'that sum to {float(class_counts.sum()):.4g}; give the images '
-            'per class, or leave out the class weights (reweight=False, or '
-            'beta=0)'
-        )
+    if is_readable(class_counts):
+        check_no_shares(class_counts)
     counts = class_counts.to(dtype)
     if beta == 0:
         return torch.ones_like(counts)

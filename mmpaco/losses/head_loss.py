@@ -7,7 +7,11 @@ from torch import Tensor, nn
 
 from .class_counts import CountsLike
 from .class_prior import ClassPrior
-from .class_weights import check_effective_base, effective_number_weights
+from .class_weights import (
+    check_effective_base,
+    check_no_shares,
+    effective_number_weights,
+)
 from .labels import check_labels
 from .readable import is_readable
 
@@ -229,8 +233,10 @@ class ReweightedHeadLoss(HeadLoss):
                 f'{divide_by!r}'
             )
         self.beta = beta
-        self.reweighting = reweighting and beta > 0
         self.divide_by = divide_by
+        self.reweighting = False
+        if reweighting and beta > 0:
+            self.set_reweighting(True)
 
     def set_reweighting(self, is_on: bool) -> None:
         """Switch the class weights on or off.
@@ -239,13 +245,17 @@ class ReweightedHeadLoss(HeadLoss):
             is_on (bool): Whether the following losses are weighted.
 
         Raises:
-            ValueError: If there are no class weights, since beta is 0.
+            ValueError: If there are no class weights, since beta is 0; or
+                they are to be of shares, which were given as the counts.
         """
         if not self.beta:
             raise ValueError(
                 f'{type(self).__name__} has no class weights to switch on or '
                 'off, since beta is 0; give a beta such as 0.9999'
             )
+        if is_on and not self.reweighting and self.prior.is_given:
+            # Here, since a loss on a device does not see them.
+            check_no_shares(self.prior.class_counts)
         self.reweighting = bool(is_on)
 
     def class_weights(self, dtype: torch.dtype) -> Optional[Tensor]:

@@ -193,6 +193,15 @@ def test_shares_give_margins_and_no_class_weights():
     torch.testing.assert_close(
         loss(SCORES, LABELS), expected, rtol=1e-6, atol=1e-6
     )
+    # At once, and on a device that nothing is read of in a step.
+    with pytest.raises(ValueError, match='got shares'):
+        loss.set_reweighting(True)
+    assert not loss.reweighting
+    with pytest.raises(ValueError, match='got shares'):
+        ClassBalancedLoss(5, class_counts=shares)
+    ClassBalancedLoss(5, beta=0, class_counts=shares)(SCORES, LABELS)
+    # Where nobody said before what they are.
+    loss.prior.is_given = False
     loss.set_reweighting(True)
-    with pytest.raises(ValueError, match='shares'):
+    with pytest.raises(ValueError, match='got shares'):
         loss(SCORES, LABELS)

@@ -59,8 +59,8 @@ class DeferredReweightingHook(Hook):
             runner (Runner): The runner.
 
         Raises:
-            ValueError: If no module can be re-weighted, or the training
-                counts iterations.
+            ValueError: If no module can be re-weighted, one has no class
+                weights, or the training counts iterations.
         """
         if not self._modules(runner):
             raise ValueError(
@@ -83,6 +83,10 @@ class DeferredReweightingHook(Hook):
                 logger='current',
                 level=logging.WARNING,
             )
+            return
+        for module in self._modules(runner):
+            # What has no weights says so now, and not at that epoch.
+            module.set_reweighting(True)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Tell the modules whether their weights are on.

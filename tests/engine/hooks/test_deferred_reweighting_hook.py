@@ -91,6 +91,11 @@ def refused(config, tmp_path, **options):
 def test_what_cannot_be_switched_is_told_before_training(config, tmp_path):
     options = {'experiment_name': 'nothing', 'model.head.loss.beta': 0}
     assert 'no class weights' in refused(config, tmp_path, **options)
+    options = {
+        'experiment_name': 'shares',
+        'model.head.loss.class_counts': [0.7, 0.3],
+    }
+    assert 'got shares' in refused(config, tmp_path, **options)
     loss = dict(_delete_=True, type='CrossEntropyLoss')
     options = {'experiment_name': 'plain', 'model.head.loss': loss}
     told = refused(config, tmp_path, **options)
