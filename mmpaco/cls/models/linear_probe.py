@@ -1,5 +1,6 @@
 """The second of two stages: a classifier on a frozen network."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.runner import CheckpointLoader
@@ -7,6 +8,8 @@ from mmpretrain.models import ImageClassifier
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpaco.registry import MODELS
+
+from .scaled_head import ScaledClsHead
 
 
 @MODELS.register_module()
@@ -27,13 +30,17 @@ class LinearProbeClassifier(ImageClassifier):
             and moves its statistics, as in the releases of cRT, LWS and
             MiSLAS. What a backbone itself keeps in eval mode stays so.
             Defaults to False.
-        fresh_head (bool): Whether the head is left out of the checkpoint, so
-            that it starts as it is initialised, as in cRT. Defaults to False.
+        fresh_head (bool): Whether the head is left out of the checkpoint that
+            ``pretrained`` names, so that it starts as it is initialised, as
+            in cRT; the ``load_from`` of a runner loads all. Defaults to
+            False.
         **kwargs: As ``*args``.
 
     Raises:
         RuntimeError: By ``init_weights``, if the checkpoint that it is given
-            lacks a weight that is frozen, or has one of another shape.
+            lacks a weight that is frozen, a statistic of batch norm, or the
+            classifier that ``mmpaco.ScaledClsHead`` scales, or has one of
+            another shape.
 
     Example:
         >>> from mmpaco.registry import MODELS
@@ -91,19 +98,29 @@ class LinearProbeClassifier(ImageClassifier):
             for name, value in found.get('state_dict', found).items()
             if not (self.fresh_head and name.startswith('head.'))
         }
-        missing = [
-            name
-            for name, weight in self.named_parameters()
-            if not weight.requires_grad and name not in state
-        ]
+        missing = [name for name in self._expected() if name not in state]
         if missing:
             raise RuntimeError(
-                f'{path} lacks {len(missing)} weights that are frozen, such '
-                f'as {missing[0]}, which would stay random; give the '
-                'checkpoint of the first stage'
+                f'{path} lacks {len(missing)} weights that are of the first '
+                f'stage, such as {missing[0]}, which would be those of a new '
+                'network; give the checkpoint of the first stage'
                 + (', and fresh_head=False' if self.fresh_head else '')
             )
         self.load_state_dict(state, strict=False)
+
+    def _expected(self) -> Iterator[str]:
+        """Name what the first stage has learnt, and this one goes on from."""
+        goes_on = isinstance(self.head, ScaledClsHead) and not self.fresh_head
+        for name, weight in self.named_parameters():
+            if not weight.requires_grad or (
+                goes_on and name.startswith('head.fc.')
+            ):
+                yield name
+        for name, _ in self.named_buffers():
+            if name.endswith(('running_mean', 'running_var')) and not (
+                name.startswith('head.')
+            ):
+                yield name
 
     def train(self, mode: bool = True) -> 'LinearProbeClassifier':
         """Set the mode of the head, and of batch norm if that moves."""

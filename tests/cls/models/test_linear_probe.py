@@ -14,18 +14,26 @@ MOBILE = dict(type='MobileNetV2', widen_factor=0.1)
 def build(kind='LinearClsHead', backbone=MOBILE, channels=1280, **options):
     enter_scope('mmpretrain')
     torch.manual_seed(0)
+    head = dict(type=kind, num_classes=3, in_channels=channels)
     return MODELS.build(
         dict(
             type='mmpaco.LinearProbeClassifier',
             backbone=backbone,
             neck=dict(type='GlobalAveragePooling'),
-            head=dict(type=kind, num_classes=3, in_channels=channels),
-            **options,
+            **{'head': head, **options},
         )
     )
 
 
-@pytest.mark.parametrize('lost', [None, 'backbone.conv1.conv.weight'])
+@pytest.mark.parametrize(
+    'lost',
+    (
+        None,
+        'backbone.conv1.conv.weight',
+        'backbone.conv1.bn.running_mean',
+        'backbone.conv1.bn.running_var',
+    ),
+)
 def test_a_network_of_another_checkpoint_is_refused(lost, tmp_path):
     first = build().state_dict()
     path = tmp_path / 'first.pth'
@@ -41,6 +49,26 @@ def test_a_network_of_another_checkpoint_is_refused(lost, tmp_path):
     model.init_weights()
     name = 'backbone.conv1.conv.weight'
     assert torch.equal(model.state_dict()[name], first[name] + 1)
+
+
+@pytest.mark.parametrize('train_fc', (False, True))
+def test_scales_are_of_the_classifier_of_the_first_stage(train_fc, tmp_path):
+    first, path = build().state_dict(), str(tmp_path / 'first.pth')
+    head = dict(
+        type='mmpaco.ScaledClsHead',
+        num_classes=3,
+        in_channels=1280,
+        train_fc=train_fc,
+    )
+    for lost in ('head.fc.weight', 'head.fc.bias'):
+        torch.save({k: x for k, x in first.items() if k != lost}, path)
+        model = build(pretrained=path, head=head)
+        with pytest.raises(RuntimeError, match=f'lacks 1 weights .*{lost}'):
+            model.init_weights()
+    # A linear classifier may be new, as after SupCon.
+    model = build(pretrained=path)
+    model.init_weights()
+    assert torch.equal(model.head.fc.weight, first['head.fc.weight'])
 
 
 def changed_by_a_step(model):
