@@ -116,7 +116,7 @@ def switch_recipes(
         views (str, optional): Whose views the pipelines of its recipes make.
             Defaults to None: they stay.
     """
-    hooks = as_list(cfg.get('custom_hooks'))
+    hooks = as_list(settings.get('custom_hooks', cfg.get('custom_hooks')))
     if 'SwitchRecipeHook' not in map(type_name, hooks):
         return
     leaf = next(leaf_datasets(cfg.train_dataloader.dataset))

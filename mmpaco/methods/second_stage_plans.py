@@ -11,6 +11,7 @@ from .base import Options, Plan, Refusal
 from .classifier_settings import add_shots, unmix
 from .settings import STAGE2
 from .stock_classifiers import Classifier, check_head, classifier_of
+from .training_data import as_list, type_name
 
 __all__ = ['balanced_stage', 'second_stage']
 
@@ -113,6 +114,7 @@ def balanced_stage(
             by_epoch=by_epoch,
         )
     ]
+    _average_at_once(settings, cfg, plan.decisions)
     plan.own = (f'train_cfg.max_{unit}',)
     plan.decisions += [
         f'{what}. The weights of the network are frozen, and its batch norm '
@@ -140,6 +142,30 @@ def _length(cfg: Config, options: Options) -> tuple[str, Optional[int]]:
         for key in ('max_epochs', 'max_iters')
     )
     return ('epochs', epochs) if epochs else ('iters', iterations)
+
+
+def _average_at_once(
+    settings: dict[str, Any], cfg: Config, decisions: list[str]
+) -> None:
+    """Let an average of the weights begin with the second stage.
+
+    mmengine raises where it would begin after the end.
+    """
+    hooks, begins = (
+        as_list(cfg.get('custom_hooks')),
+        ('begin_epoch', 'begin_iter'),
+    )
+    late = [
+        type_name(x) == 'EMAHook' and any(x.get(key) for key in begins)
+        for x in hooks
+    ]
+    if not any(late):
+        return
+    settings['custom_hooks'] = [
+        {k: v for k, v in hook.items() if k not in begins} if is_late else hook
+        for hook, is_late in zip(hooks, late)
+    ]
+    decisions.append('EMAHook averages from the start of the second stage on.')
 
 
 def _check_length(key: str, options: Options) -> None:

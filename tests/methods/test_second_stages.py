@@ -205,6 +205,26 @@ def test_a_length_that_cannot_be_is_refused(given, unit, why):
         both('lws', given, train_cfg=train)
 
 
+@pytest.mark.parametrize('name', TWO_STAGES)
+def test_an_average_begins_with_the_second_stage(name):
+    """It may begin after the end of that, where mmengine raises."""
+    hooks = [
+        dict(type='EMAHook', momentum=0.1, begin_epoch=6),
+        dict(
+            type='SwitchRecipeHook',
+            schedule=[dict(action_epoch=3, batch_augments=None)],
+        ),
+    ]
+    first, second, plan = both(name, custom_hooks=hooks)
+    assert first.custom_hooks == hooks
+    assert second.custom_hooks[0] == dict(type='EMAHook', momentum=0.1)
+    assert second.custom_hooks[1].type == 'SwitchRecipeHook'
+    assert 'from the start of the second stage' in told(plan.second_stage)
+    _, second, plan = both(name)
+    assert second.custom_hooks[0] == BASE['custom_hooks'][0]
+    assert 'EMAHook' not in told_of(plan)
+
+
 @pytest.mark.parametrize('name', ('lws', 'mislas'))
 def test_scales_are_for_a_linear_head(name):
     head = dict(
