@@ -18,6 +18,7 @@ from .trained_classifier import (
     balanced_accuracy,
     features_and_labels,
     load_classifier,
+    scores_of,
 )
 
 # 0 is the classifier as trained; 1 suits one trained by plain cross-entropy.
@@ -78,14 +79,13 @@ def best_adjustment(
         raise ValueError('strengths must be one or more numbers, but are none')
     cfg = read_config(config, 'mmpretrain', ('model',))
     model = load_classifier(cfg, checkpoint, trust)
-    fc = model.head.fc
     log_prior = log_class_prior(torch.as_tensor(training_counts(cfg))).to(
-        fc.weight.device
+        model.head.fc.weight.device
     )
 
     def accuracies(split: str, tried: Sequence[float]) -> dict[float, float]:
         features, labels = features_and_labels(model, cfg, split)
-        scores = fc(features)
+        scores = scores_of(model, features)
         return {
             float(s): balanced_accuracy(scores - s * log_prior, labels)
             for s in tried

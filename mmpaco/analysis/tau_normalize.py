@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from mmpretrain.models.heads.margin_head import NormProduct
 
+from mmpaco.cls.models.scaled_head import ScaledClsHead
 from mmpaco.cls.models.tau_norm import normalize
 from mmpaco.files import PathLike, check_apart, whole_file
 from mmpaco.runner.checkpoint import load_checkpoint
@@ -80,8 +81,8 @@ def search_tau(
     Raises:
         FileNotFoundError: If there is no such checkpoint.
         TypeError: If the config is not one of mmpretrain, or the head is no
-            ``LinearClsHead``, or classifies by cosines, or by weights that
-            it divides itself.
+            ``LinearClsHead``, classifies by cosines, scales its scores, or
+            divides its weights itself.
         ValueError: If the checkpoint is unsafe or not of this model, there
             is no validation set, a tau is negative or there is none, or
             ``out`` is the checkpoint itself.
@@ -107,6 +108,12 @@ def search_tau(
             f'{type(model.head).__name__} divides its weights at test '
             f'already, with test_tau={at_test}; set model.head.test_tau=None '
             'in the config to find a tau, and to use what is written'
+        )
+    if isinstance(model.head, ScaledClsHead):
+        raise TypeError(
+            'mmpaco.ScaledClsHead scales its scores, so the length of the '
+            'weights is not all that their size depends on; tau is for a head '
+            'with a plain linear layer, such as that of the first stage'
         )
     features, labels = features_and_labels(model, cfg, 'val')
     fc = model.head.fc

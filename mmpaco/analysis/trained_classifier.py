@@ -13,6 +13,7 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.models.heads import LinearClsHead
 from torch import Tensor
 
+from mmpaco.cls.models.scaled_head import ScaledClsHead
 from mmpaco.engine.class_accuracy import count_predictions
 from mmpaco.files import PathLike
 from mmpaco.registry import MODELS
@@ -93,6 +94,22 @@ def features_and_labels(
         )
         labels += [int(sample.gt_label) for sample in data['data_samples']]
     return torch.cat(features), np.asarray(labels)
+
+
+def scores_of(model: ImageClassifier, features: Tensor) -> Tensor:
+    """Classify what the classifier sees of images.
+
+    Args:
+        model (ImageClassifier): From :func:`load_classifier`.
+        features (Tensor): From :func:`features_and_labels`, of shape (N, D).
+
+    Returns:
+        Tensor: The scores of the model, of shape (N, C).
+    """
+    scores: Tensor = model.head.fc(features)
+    if isinstance(model.head, ScaledClsHead):
+        scores = model.head.scale * scores
+    return scores
 
 
 def balanced_accuracy(scores: Tensor, labels: np.ndarray) -> float:

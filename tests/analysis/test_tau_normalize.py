@@ -155,6 +155,16 @@ def test_the_branches_of_reslt_share_what_is_normalised(trained, tmp_path):
         tau_normalize.search_tau(cfg, path, tmp_path / 'c.pth')
 
 
+def test_scores_that_are_scaled_are_refused(trained, tmp_path):
+    cfg, path = trained
+    cfg.model.head.type = 'mmpaco.ScaledClsHead'
+    content = torch.load(path, weights_only=False)
+    content['state_dict']['head.scale'] = torch.ones(2)
+    torch.save(content, path)
+    with pytest.raises(TypeError, match='ScaledClsHead scales its scores'):
+        tau_normalize.search_tau(cfg, path, tmp_path / 'tau.pth')
+
+
 @pytest.mark.parametrize(
     'change, arguments, error, message',
     (
