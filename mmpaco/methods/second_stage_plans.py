@@ -15,6 +15,8 @@ from .training_data import as_list, type_name
 
 __all__ = ['balanced_stage', 'second_stage']
 
+_PRETRAINED = 'model.pretrained'
+
 
 def second_stage(
     cfg: Config,
@@ -33,10 +35,14 @@ def second_stage(
     Returns:
         Plan: Model and evaluators. All else is that of the config.
     """
+    given = options.given
     unit, length = _length(cfg, options)
-    folder = options.given.get('work_dir', options.work_dir)
+    folder = given.get('work_dir', options.work_dir)
     last = f'{folder}/{unit[:-1]}_{length or 0}.pth'
-    checkpoint = options.given.get('model.pretrained', last)
+    # Where the first stage has one, too, a value for it is of that alone.
+    is_first = 'pretrained' in cfg.model or not given.get(_PRETRAINED, last)
+    key = STAGE2 + _PRETRAINED if is_first else _PRETRAINED
+    checkpoint = given.get(STAGE2 + _PRETRAINED, given.get(key, last))
     model: dict[str, Any] = dict(
         type='mmpaco.LinearProbeClassifier',
         pretrained=checkpoint,
@@ -49,13 +55,13 @@ def second_stage(
         settings['load_from'] = None
     decisions = [
         'The second stage trains the head on the frozen network of the '
-        f'first, whose checkpoint it expects at {checkpoint} '
-        '(model.pretrained).',
+        f'first, whose checkpoint it expects at {checkpoint} ({key}).',
     ]
     if '_delete_' in classifier.head_changes:
         unmix(settings, classifier)
     add_shots(settings, cfg, decisions)
-    return Plan(settings, decisions)
+    own = (_PRETRAINED,) if is_first else ()
+    return Plan(settings, decisions, own=own)
 
 
 def balanced_stage(
@@ -115,7 +121,7 @@ def balanced_stage(
         )
     ]
     _average_at_once(settings, cfg, plan.decisions)
-    plan.own = (f'train_cfg.max_{unit}',)
+    plan.own += (f'train_cfg.max_{unit}',)
     plan.decisions += [
         f'{what}. The weights of the network are frozen, and its batch norm '
         'follows the batches, as in the release.',

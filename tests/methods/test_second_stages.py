@@ -160,6 +160,47 @@ def test_the_length_of_the_second_stage_can_be_given(key):
     assert 'takes 3 epochs, as given' in told_of(plan)
 
 
+LAST = 'work_dirs/s1/epoch_7.pth'
+
+
+@pytest.mark.parametrize(
+    ('begun', 'given', 'first', 'second'),
+    (
+        ({}, {}, None, LAST),
+        ({}, {'model.pretrained': 'a.pth'}, None, 'a.pth'),
+        ({}, {'stage2.model.pretrained': 'a.pth'}, None, 'a.pth'),
+        # The first stage has a start of its own.
+        (dict(pretrained='i.pth'), {}, 'i.pth', LAST),
+        (
+            dict(pretrained='i.pth'),
+            {'model.pretrained': 'a.pth'},
+            'a.pth',
+            LAST,
+        ),
+        (dict(pretrained='i.pth'), {'model.pretrained': None}, None, LAST),
+        (
+            dict(pretrained='i.pth'),
+            {'stage2.model.pretrained': 'a.pth'},
+            'i.pth',
+            'a.pth',
+        ),
+    ),
+)
+@pytest.mark.parametrize('name', (*TWO_STAGES, 'supcon'))
+def test_the_second_stage_begins_with_the_first(
+    name, begun, given, first, second
+):
+    cfg, after, plan = both(name, given, model=begun)
+    assert cfg.model.get('pretrained') == first
+    assert after.model.pretrained == second
+    assert f'expects at {second} (' in told_of(plan)
+
+
+def test_a_second_stage_on_nothing_is_refused():
+    with pytest.raises(Refusal, match="nothing has the key 'model.pretrained"):
+        both('crt', {'model.pretrained': None})
+
+
 def test_values_for_the_second_stage_alone():
     given = {'stage2.train_dataloader.batch_size': 7}
     first, second, _ = both('crt', given)
