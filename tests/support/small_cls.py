@@ -188,6 +188,8 @@ def small_options(name, root):
     if 'pretrained' in cfg.model:
         # That of a first stage.
         options['model.pretrained'] = None
+        if 'fresh_head' in cfg.model:
+            options['model.fresh_head'] = False
     for split, images in (('train', 4), ('val', 2), ('test', 2)):
         loader = f'{split}_dataloader'
         if cfg.get(loader) is None:

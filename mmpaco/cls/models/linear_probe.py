@@ -37,6 +37,7 @@ class LinearProbeClassifier(ImageClassifier):
         **kwargs: As ``*args``.
 
     Raises:
+        ValueError: By ``init_weights``, if ``fresh_head`` has no checkpoint.
         RuntimeError: By ``init_weights``, if the checkpoint that it is given
             lacks a weight that is frozen, a statistic of batch norm, or the
             classifier that ``mmpaco.ScaledClsHead`` scales, or has one of
@@ -83,6 +84,12 @@ class LinearProbeClassifier(ImageClassifier):
         """Load the first stage, if it is given."""
         source = self.init_cfg if isinstance(self.init_cfg, dict) else {}
         if source.get('type') != 'Pretrained':
+            if self.fresh_head:
+                raise ValueError(
+                    'fresh_head=True leaves the head out of the checkpoint '
+                    'that pretrained names, but none is given; give '
+                    'pretrained=... (load_from would load the head, too)'
+                )
             super().init_weights()
             return
         # mmengine would load all of it, and go on without what is missing.

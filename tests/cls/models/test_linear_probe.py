@@ -136,3 +136,9 @@ def test_a_fresh_head_is_not_that_of_the_checkpoint(kind, tmp_path):
         assert is_loaded != fresh
         # The initialisation of the head, not of torch.
         assert not fresh or found['head.fc.bias'].tolist() == [0, 0, 0]
+
+
+def test_a_fresh_head_needs_a_checkpoint_to_be_left_out_of():
+    with pytest.raises(ValueError, match='fresh_head=True leaves the head'):
+        build(fresh_head=True).init_weights()
+    build().init_weights()
