@@ -6,6 +6,7 @@ _base_ = [
     '../_base_/datasets/inaturalist2018.py',
     '../_base_/schedules/sgd_90e_nesterov.py',
     '../_base_/pipelines/crop-flip-bicubic_224.py',
+    '../_base_/pipelines/test-bicubic_224.py',
     '../_base_/methods/focal.py',
 ]
 

@@ -18,7 +18,12 @@ VARIABLES = {
     'cifar_autoaug-cutout': 'autoaug_cutout',
     'cifar_sim': 'cifar_sim',
     'cifar_sim_blur0.2': 'cifar_sim',
+    'cifar_crop-flip': 'crop_flip',
+    'crop-flip_224': 'crop_flip',
+    'crop-flip-bicubic_224': 'crop_flip_bicubic',
+    'jitter_224': 'jitter',
     'test_224': 'test_view',
+    'test-bicubic_224': 'test_bicubic',
 }
 
 

@@ -1,5 +1,5 @@
-# Views from a loaded image (BGR) to a BGR array of 224 x 224 pixels, as in the
-# release of Class-Balanced Loss: to train with, and to test.
+# A view from a loaded image (BGR) to a BGR array of 224 x 224 pixels, that of
+# the release of Class-Balanced Loss.
 crop_flip_bicubic = [
     dict(type='NumpyToPIL', to_rgb=True),
     dict(
@@ -11,14 +11,4 @@ crop_flip_bicubic = [
     ),
     dict(type='torchvision/RandomHorizontalFlip', p=0.5),
     dict(type='PILToNumpy', to_bgr=True),
-]
-test_bicubic = [
-    dict(
-        type='ResizeEdge',
-        scale=256,
-        edge='short',
-        backend='pillow',
-        interpolation='bicubic',
-    ),
-    dict(type='CenterCrop', crop_size=224),
 ]

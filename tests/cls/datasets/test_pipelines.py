@@ -26,7 +26,7 @@ from torchvision import transforms as tv
 
 from mmpaco.cls.models import MultiViewDataPreprocessor
 
-TRAINING = [name for name in VARIABLES if name != 'test_224']
+TRAINING = [name for name in VARIABLES if not name.startswith('test')]
 STEPS = {
     'sim': 'RandomResizedCrop ColorJitter RandomGrayscale GaussianBlur '
     'RandomFlip',
@@ -37,7 +37,12 @@ STEPS = {
     'autoaug_cutout': 'RandomCrop RandomHorizontalFlip AutoAugment Cutout',
     'cifar_sim': 'RandomResizedCrop RandomHorizontalFlip RandomApply '
     'RandomGrayscale GaussianBlur',
+    'crop_flip': 'RandomResizedCrop RandomHorizontalFlip',
+    'cifar_crop-flip': 'RandomCrop RandomFlip',
+    'crop_flip_bicubic': 'RandomResizedCrop RandomHorizontalFlip',
+    'jitter': 'RandomResizedCrop RandomHorizontalFlip ColorJitter',
     'test_view': 'ResizeEdge CenterCrop',
+    'test_bicubic': 'ResizeEdge CenterCrop',
 }
 
 
@@ -62,7 +67,7 @@ def test_a_file_defines_one_list_whose_steps_are_in_order(name):
     assert list(load(name)) == [VARIABLES[name]]
     steps = [kind(step) for step in build(name)]
     converted = [x for x in steps if x not in ('NumpyToPIL', 'PILToNumpy')]
-    assert ' '.join(converted) == STEPS[VARIABLES[name]]
+    assert ' '.join(converted) == STEPS.get(name, STEPS[VARIABLES[name]])
 
 
 @pytest.mark.parametrize('name', VARIABLES)
@@ -109,6 +114,12 @@ def test_the_name_of_a_file_is_its_randaugment(name):
 def test_crop_flip_and_jitter_are_those_of_the_tables(name):
     cifar = name.startswith('cifar')
     steps = {kind(step): step for step in build(name)}
+    if name == 'cifar_crop-flip':
+        crop = steps['RandomCrop']
+        assert (crop.crop_size, crop.padding) == ((32, 32), 4)
+        assert (crop.pad_val, crop.padding_mode) == (0, 'constant')
+        assert steps['RandomFlip'].prob == 0.5
+        return
     if name == 'cifar_autoaug-cutout':
         crop = steps['RandomCrop'].t
         assert (crop.size, crop.padding) == ((32, 32), 4)
@@ -118,7 +129,10 @@ def test_crop_flip_and_jitter_are_those_of_the_tables(name):
     assert crop.size == ((32, 32) if cifar else (224, 224))
     assert tuple(crop.scale) == ((0.2, 1) if cifar else (0.08, 1))
     assert tuple(crop.ratio) == (3 / 4, 4 / 3)
-    assert crop.interpolation == tv.InterpolationMode.BILINEAR
+    way = 'bicubic' if 'bicubic' in name else 'bilinear'
+    assert crop.interpolation == tv.InterpolationMode(way)
+    if name.startswith('crop-flip'):
+        return
     jitter = (
         steps['RandomApply'].transforms.transforms[0]
         if cifar
