@@ -17,6 +17,7 @@ from mmpaco.losses import (
     MultiTaskLoss,
     PaCoLoss,
     ResLTLoss,
+    RIDELoss,
     SupConLoss,
 )
 
@@ -64,5 +65,6 @@ for _loss in (
     *(PaCoLoss, SupConLoss, MultiTaskLoss),
     *(BalancedSoftmaxLoss, ClassBalancedLoss, LDAMLoss, LabelAwareSmoothLoss),
     ResLTLoss,
+    RIDELoss,
 ):
     MODELS.register_module(module=_loss)

@@ -18,6 +18,7 @@ from .multi_task_loss import MultiTaskLoss
 from .paco_loss import PaCoLoss, paco_loss
 from .projector import Projector
 from .reslt_loss import ResLTLoss
+from .ride_loss import RIDELoss
 from .supcon_loss import SupConLoss, supcon_loss
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     'PaCoLoss',
     'Projector',
     'ResLTLoss',
+    'RIDELoss',
     'SupConLoss',
     'as_class_counts',
     'balanced_softmax_loss',

@@ -29,6 +29,7 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     'scale': ('positive', lambda x: x > 0),
     'tau': ('not negative', lambda x: x >= 0),
     'head': ('in [0, 1)', lambda x: 0 <= x < 1),
+    'spread': ('in [0, 1)', lambda x: 0 <= x < 1),
     'tail': ('in [0, 1)', lambda x: 0 <= x < 1),
 }
 
