@@ -7,6 +7,8 @@ from .data_preprocessor import MultiViewDataPreprocessor
 from .gpaco_head import GPaCoHead
 from .gpaco_stock_head import GPaCoStockHead
 from .linear_probe import LinearProbeClassifier
+from .multi_expert_head import MultiExpertClsHead
+from .multi_expert_resnet import MultiExpertCIFARResNet, MultiExpertResNet
 from .paco_classifier import PaCoClassifier
 from .projector import Projector
 from .reslt_head import ResLTHead
@@ -21,6 +23,9 @@ __all__ = [
     'GPaCoHead',
     'GPaCoStockHead',
     'LinearProbeClassifier',
+    'MultiExpertCIFARResNet',
+    'MultiExpertClsHead',
+    'MultiExpertResNet',
     'MultiViewDataPreprocessor',
     'PaCoClassifier',
     'Projector',

@@ -15,6 +15,12 @@ class _PaddedShortcut(nn.Module):
 
     def __init__(self, stride: int, added_channels: int) -> None:
         super().__init__()
+        if added_channels < 0:
+            raise ValueError(
+                'a shortcut without parameters adds channels, but a stage has '
+                f'{-added_channels} less than the one before; give widths '
+                'that do not fall'
+            )
         self.stride = stride
         self.before = added_channels // 2
         self.after = added_channels - self.before
@@ -100,14 +106,14 @@ class CIFARResNet(ResNet_CIFAR):
             **kwargs,
         )
 
-    def make_res_layer(self, **kwargs: Any) -> nn.Sequential:
+    def make_res_layer(self, **kwargs: Any) -> nn.Module:
         """Build a stage.
 
         Args:
             **kwargs: Arguments of mmpretrain's ``ResLayer``.
 
         Returns:
-            nn.Sequential: Its blocks.
+            nn.Module: Its blocks.
         """
         layer: nn.Sequential = super().make_res_layer(**kwargs)
         first: BasicBlock = layer[0]

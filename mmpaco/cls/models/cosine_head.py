@@ -46,6 +46,16 @@ class ScaledCosines(NormProduct):
         return scores
 
 
+def check_scale(scale: float, loss: nn.Module) -> None:
+    """Raise a ``ValueError`` for a scale of a head that its loss has not."""
+    expected = getattr(loss, 'scale', scale)
+    if not scale > 0 or scale != expected:
+        raise ValueError(
+            'scale must be positive, and that of the loss, but got '
+            f'{scale} in the head and {expected} in {type(loss).__name__}'
+        )
+
+
 @MODELS.register_module()
 class CosineClsHead(LinearClsHead):
     """``LinearClsHead`` whose scores are cosines, times a scale.
@@ -90,11 +100,5 @@ class CosineClsHead(LinearClsHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
-        expected = getattr(self.loss_module, 'scale', scale)
-        if not scale > 0 or scale != expected:
-            raise ValueError(
-                'scale must be positive, and that of the loss, but got '
-                f'{scale} in the head and {expected} in '
-                f'{type(self.loss_module).__name__}'
-            )
+        check_scale(scale, self.loss_module)
         self.fc = ScaledCosines(in_channels, num_classes, scale)
