@@ -1,5 +1,5 @@
 # A view from a loaded image (BGR) to a BGR array of 224 x 224 pixels, that of
-# the releases of Decoupling and MiSLAS.
+# the releases of Decoupling, MiSLAS and RIDE.
 jitter = [
     dict(type='NumpyToPIL', to_rgb=True),
     dict(
