@@ -31,7 +31,6 @@ def scope():
 QUICK = (
     'gpaco/resnet32_cifar100-lt-if100',
     'compared/ldam-drw_resnet32_cifar100-lt-if100',
-    'compared/ride_resnet32_cifar100-lt-if100',
 )
 
 

@@ -8,7 +8,11 @@ from .gpaco_head import GPaCoHead
 from .gpaco_stock_head import GPaCoStockHead
 from .linear_probe import LinearProbeClassifier
 from .multi_expert_head import MultiExpertClsHead
-from .multi_expert_resnet import MultiExpertCIFARResNet, MultiExpertResNet
+from .multi_expert_resnet import (
+    MultiExpertCIFARResNet,
+    MultiExpertResNet,
+    MultiExpertResNetCIFAR,
+)
 from .paco_classifier import PaCoClassifier
 from .projector import Projector
 from .reslt_head import ResLTHead
@@ -26,6 +30,7 @@ __all__ = [
     'MultiExpertCIFARResNet',
     'MultiExpertClsHead',
     'MultiExpertResNet',
+    'MultiExpertResNetCIFAR',
     'MultiViewDataPreprocessor',
     'PaCoClassifier',
     'Projector',

@@ -3,13 +3,13 @@
 from typing import Any
 
 import torch
-from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmpaco.registry import MODELS
 
+from .batch_checks import accuracies, batch_labels
 from .cosine_head import ScaledCosines, check_scale
 
 
@@ -142,26 +142,22 @@ class MultiExpertClsHead(ClsHead):
         Returns:
             dict[str, Tensor]: ``loss``, and with ``cal_acc`` the accuracy of
             the mean.
+
+        Raises:
+            ValueError: If a loss of experts is given an image that has not
+                exactly one class.
         """
         scores = self.expert_scores(feats)
-        mean = scores.mean(0)
-        # Mixed and one-hot labels, as any head: a loss may refuse them.
-        if 'gt_score' in data_samples[0]:
-            labels = torch.stack([x.gt_score for x in data_samples])
-        else:
-            labels = torch.cat([x.gt_label for x in data_samples])
-        is_of_experts = getattr(self.loss_module, 'of_experts', False)
-        losses = dict(
-            loss=self.loss_module(
-                scores if is_of_experts else mean,
-                labels,
-                avg_factor=len(data_samples),
-                **kwargs,
+        if not getattr(self.loss_module, 'of_experts', False):
+            of_mean: dict[str, Tensor] = self._get_loss(
+                scores.mean(0), data_samples, **kwargs
             )
+            return of_mean
+        labels = batch_labels(scores[0], data_samples)
+        loss = self.loss_module(
+            scores, labels, avg_factor=len(labels), **kwargs
         )
+        losses = dict(loss=loss)
         if self.cal_acc:
-            found = Accuracy.calculate(mean, labels, topk=self.topk)
-            losses.update(
-                {f'accuracy_top-{k}': x for k, x in zip(self.topk, found)}
-            )
+            losses.update(accuracies(scores.mean(0), labels, self.topk))
         return losses

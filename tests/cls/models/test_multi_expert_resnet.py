@@ -4,13 +4,14 @@ import re
 
 import pytest
 import torch
-from mmpretrain.models.backbones import ResNet, ResNeXt
+from mmpretrain.models.backbones import ResNet, ResNet_CIFAR, ResNeXt
 from mmpretrain.models.necks import GlobalAveragePooling
 
 from mmpaco.cls.models import (
     CIFARResNet,
     MultiExpertCIFARResNet,
     MultiExpertResNet,
+    MultiExpertResNetCIFAR,
 )
 
 
@@ -70,6 +71,9 @@ PAIRS = {
     'cifar': (CIFARResNet, MultiExpertCIFARResNet, dict(depth=20), 32),
     'basic': (ResNet, MultiExpertResNet, dict(depth=18), 64),
     'bottleneck': (ResNet, MultiExpertResNet, dict(depth=50), 64),
+    'small stem': (
+        *(ResNet_CIFAR, MultiExpertResNetCIFAR, dict(depth=18), 32),
+    ),
     'deep stem': (
         *(ResNet, MultiExpertResNet),
         *(dict(depth=18, deep_stem=True, avg_down=True), 64),
