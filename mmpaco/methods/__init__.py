@@ -1,8 +1,8 @@
 """A method put on any config, by a function from config to settings.
 
 ``classification``, ``classifier_losses``, ``classifier_branches``,
-``second_stages`` and ``segmentation`` hold the methods; a new one is a
-function under ``@method(...)`` there. ``tools/apply_method.py`` and
+``experts``, ``second_stages`` and ``segmentation`` hold the methods; a new one
+is a function under ``@method(...)`` there. ``tools/apply_method.py`` and
 ``mmpaco.comparison`` call them. Nothing here imports torch.
 """
 
@@ -10,6 +10,7 @@ from . import (  # noqa: F401
     classification,
     classifier_branches,
     classifier_losses,
+    experts,
     second_stages,
     segmentation,
 )

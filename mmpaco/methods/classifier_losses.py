@@ -27,8 +27,8 @@ from .training_data import type_name
 _SCOPE = 'mmpretrain'
 _HEAD = 'model.head'
 _LOSS = 'model.head.loss'
-# Where its epoch has a dotted key, which in a list of hooks it has not.
-_REWEIGHTING = 'reweighting'
+# Where it has a dotted key, which in a list of hooks it has not.
+REWEIGHTING_EPOCH = 'default_hooks.reweighting.epoch'
 _BIAS = 'head.fc.bias'
 
 
@@ -229,7 +229,7 @@ def _without_decay(cfg: Config) -> dict[str, Any]:
         'max_margin': f'{_LOSS}.max_margin',
         'scale': f'{_HEAD}.scale',
         'beta': f'{_LOSS}.beta',
-        'reweighting_epoch': f'default_hooks.{_REWEIGHTING}.epoch',
+        'reweighting_epoch': REWEIGHTING_EPOCH,
     },
 )
 def ldam_drw(cfg: Config, facts: Facts, options: Options) -> Plan:
@@ -241,7 +241,7 @@ def ldam_drw(cfg: Config, facts: Facts, options: Options) -> Plan:
         'a method that is a loss alone: cb-focal, logit-adjusted or '
         'balanced-softmax',
     )
-    epoch, decision = _first_epoch(cfg, options)
+    hooks, decision = deferred_weights(cfg, options, 'ldam-drw')
     scale = options.given.get('scale', 30.0)
     plan = loss_plan(
         cfg,
@@ -255,32 +255,46 @@ def ldam_drw(cfg: Config, facts: Facts, options: Options) -> Plan:
         ],
         dict(type='mmpaco.CosineClsHead', scale=scale),
     )
-    plan.settings['default_hooks'] = {
-        _REWEIGHTING: dict(type='mmpaco.DeferredReweightingHook', epoch=epoch)
-    }
+    plan.settings['default_hooks'] = hooks
     return plan
 
 
-def _first_epoch(cfg: Config, options: Options) -> tuple[int, str]:
-    """Decide from which epoch on classes are weighted, and say why."""
+def deferred_weights(
+    cfg: Config, options: Options, name: str
+) -> tuple[dict[str, Any], str]:
+    """Decide from which epoch on classes are weighted, and say why.
+
+    Args:
+        cfg (Config): The config.
+        options (Options): As of a method.
+        name (str): The method, which has the parameter ``reweighting_epoch``
+            at :data:`REWEIGHTING_EPOCH`.
+
+    Returns:
+        tuple[dict, str]: What changes in ``default_hooks``, and the decision.
+
+    Raises:
+        Refusal: If there are no weights, or the config counts iterations.
+    """
     if options.given.get('beta') == 0:
         raise Refusal(
-            'ldam-drw weights the classes from an epoch on, and beta=0 has no '
+            f'{name} weights the classes from an epoch on, and beta=0 has no '
             'weights; give a beta such as 0.9999'
         )
     epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
     if not epochs:
         raise Refusal(
-            'ldam-drw weights the classes from an epoch on, and the config '
+            f'{name} weights the classes from an epoch on, and the config '
             'counts iterations (train_cfg); set train_cfg=dict(by_epoch=True, '
             'max_epochs=...)'
         )
-    epoch: Optional[int] = options.given.get('reweighting_epoch')
-    if epoch is not None:
-        return epoch, f'Classes are weighted from epoch {epoch} on, as given.'
-    epoch = epochs * 4 // 5
-    return epoch, (
-        f'Classes are weighted from epoch {epoch} of {epochs} on, counted '
-        'from 0, as from 160 of 200 in the release, which divides the '
-        'learning rate by 100 there; that of the config stays.'
-    )
+    epoch: int = options.given.get('reweighting_epoch', epochs * 4 // 5)
+    hook = dict(type='mmpaco.DeferredReweightingHook', epoch=epoch)
+    decision = f'Classes are weighted from epoch {epoch} on, as given.'
+    if 'reweighting_epoch' not in options.given:
+        decision = (
+            f'Classes are weighted from epoch {epoch} of {epochs} on, counted '
+            'from 0, as from 160 of 200 in the release, which divides the '
+            'learning rate by 100 there; that of the config stays.'
+        )
+    return dict(reweighting=hook), decision
