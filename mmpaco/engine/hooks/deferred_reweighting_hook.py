@@ -18,8 +18,8 @@ class DeferredReweightingHook(Hook):
     Deferred re-weighting (DRW) of LDAM, Cao et al., NeurIPS 2019,
     https://arxiv.org/abs/1906.07413. Each epoch every module that has a
     method ``set_reweighting`` is told whether its weights are on, so a resumed
-    training goes on as it would have. ``mmpaco.LDAMLoss`` and
-    ``mmpaco.ClassBalancedLoss`` have it.
+    training goes on as it would have. ``mmpaco.LDAMLoss``,
+    ``mmpaco.RIDELoss`` and ``mmpaco.ClassBalancedLoss`` have it.
 
     Args:
         epoch (int): The first epoch with weights, counted from 0.
