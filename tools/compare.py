@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from mmpaco.analysis.logit_adjustment import best_adjustment
@@ -94,8 +95,12 @@ def main() -> None:
         or Path('work_dirs/compare')
         / Path(args.config.rpartition('::')[2]).stem
     )
-    with alone_in(work_dir):
-        compare(args, work_dir)
+    try:
+        with alone_in(work_dir):
+            compare(args, work_dir)
+    except KeyboardInterrupt:
+        print('Stopped. Called again, it goes on.', file=sys.stderr)
+        sys.exit(130)
 
 
 def compare(args: argparse.Namespace, work_dir: Path) -> None:

@@ -108,7 +108,8 @@ def balanced_page(
     return [
         'With the balance taken out: from the scores a multiple of the log '
         'of the class frequencies is subtracted, the strength, which is '
-        'chosen for each run on the validation set. A difference that goes '
+        'chosen for each run on the validation set; a negative one favours '
+        'frequent classes. A difference that goes '
         'away was one of balance, and not of features, as far as these seeds '
         'can tell.',
         markdown_table(head, rows),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from mmpaco.files import PathLike
-from mmpaco.methods import Refusal, find_method, toolbox_of
+from mmpaco.methods import Refusal, WrongSetting, find_method, toolbox_of
 from mmpaco.runner.method_configs import parse_config
 from mmpaco.runner.stock_configs import config_file
 
@@ -121,7 +121,12 @@ class Comparison:
         return self.folder / 'configs' / 'common.py'
 
     def plan(self) -> None:
-        """Put the methods on the config; those that cannot be are noted."""
+        """Put the methods on the config; those that cannot be are noted.
+
+        Raises:
+            WrongSetting: If a method has no place for a value that was given
+                for it.
+        """
         for name in self.request.methods:
             try:
                 self.planned.append(
@@ -132,6 +137,9 @@ class Comparison:
                         self.settings[name],
                     )
                 )
+            except WrongSetting:
+                # A slip, which would cost the trainings of all others.
+                raise
             except Refusal as error:
                 self.refused[name] = str(error)
         # All methods of a seed together, so that those which are compared

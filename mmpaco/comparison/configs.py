@@ -125,7 +125,11 @@ def _classwise(cfg: Config, toolbox: str) -> dict[str, Any]:
     metrics = list(there) if isinstance(there, (list, tuple)) else [there]
     if any(
         type_name(x) == 'Evaluator'
-        or (type_name(x) == 'SingleLabelMetric' and x.get('average') is None)
+        or (
+            type_name(x) == 'SingleLabelMetric'
+            and x.get('average', 'macro') is None
+            and 'recall' in x.get('items', ('recall',))
+        )
         for x in metrics
     ):
         return {}

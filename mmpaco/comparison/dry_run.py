@@ -14,7 +14,7 @@ from .runs import Run
 from .schedule import device_slots, visible_devices
 from .settings import divide, grid
 
-__all__ = ['Estimate', 'estimate', 'tell', 'untrainable']
+__all__ = ['Estimate', 'estimate', 'like_first', 'tell', 'untrainable']
 
 _POLL_SECONDS = 0.2
 # The first one also waits for caches and kernels.
@@ -36,6 +36,8 @@ class Estimate(NamedTuple):
         memory (float): Peak memory in MB of its first iterations, None if
             it is not known.
         failure (str): What went wrong, None if nothing did.
+        is_guess (bool): Whether it was not trained, but is taken from the
+            first stage.
     """
 
     run: Run
@@ -43,6 +45,7 @@ class Estimate(NamedTuple):
     seconds: Optional[float] = None
     memory: Optional[float] = None
     failure: Optional[str] = None
+    is_guess: bool = False
 
     @property
     def whole(self) -> float:
@@ -54,7 +57,7 @@ def estimate(comparison: Comparison) -> list[Estimate]:
     """Train the first iterations of each method with the stock tools.
 
     A second stage cannot begin without its first, so it is taken to cost as
-    much an iteration.
+    much an iteration, and to have as many an epoch.
 
     Args:
         comparison (Comparison): A comparison that was planned.
@@ -69,9 +72,29 @@ def estimate(comparison: Comparison) -> list[Estimate]:
             found.append(
                 _timed(comparison, stage)
                 if i == 0
-                else found[-1]._replace(run=stage)
+                else like_first(found[-1], stage)
             )
     return found
+
+
+def like_first(first: Estimate, run: Run) -> Estimate:
+    """Guess what a second stage takes from what its first does.
+
+    Args:
+        first (Estimate): That of the first.
+        run (Run): The second.
+
+    Returns:
+        Estimate: As much an iteration, and as many iterations an epoch.
+    """
+    before, now = (x.cfg.get('train_cfg') or {} for x in (first.run, run))
+    shorter = 1.0
+    for key in ('max_epochs', 'max_iters'):
+        if before.get(key) and now.get(key):
+            shorter = now[key] / before[key]
+    return first._replace(
+        run=run, iterations=round(first.iterations * shorter), is_guess=True
+    )
 
 
 def untrainable(found: Sequence[Estimate]) -> list[str]:
@@ -166,6 +189,8 @@ def _cost(one: Estimate, seeds: int) -> str:
     if one.failure is not None:
         return f'FAILED: {one.failure}'
     memory = '' if one.memory is None else f', {one.memory:.0f} MB'
+    if one.is_guess:
+        memory += ', as of the first stage, without which it cannot begin'
     return (
         f'{seeds} x {one.iterations} iterations of {one.seconds:.3g} s = '
         f'{_duration(seeds * one.whole)}{memory}'

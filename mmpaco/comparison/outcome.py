@@ -104,10 +104,10 @@ def _show(
     from rich.markdown import Markdown
 
     console = Console()
+    console.print(table(results, columns.groups, columns.title))
     if columns.own:
         title = "The config's own metrics."
         console.print(table(results, columns.own, title, costs=False))
-    console.print(table(results, columns.groups, columns.title))
     for sentence in sentences:
         if not sentence.startswith('- '):
             print()
@@ -134,6 +134,7 @@ def _draw(
     is_seg = toolbox_of(comparison.common) == 'mmseg'
     key = 'IoU_classwise' if is_seg else 'single-label/recall_classwise'
     if not all(key in run.metrics for run in finished):
+        print(f'No classes.png: the test of some run has no {key!r}.')
         return
     counts = {
         seed: [int(x) for x in facts.class_counts or ()]

@@ -97,5 +97,6 @@ def _panel(
     ax.margins(x=0.12)
     low, high = ax.get_xlim()
     if high - low < least:
-        low = max(0.0, (low + high - least) / 2)
+        # Room for a marker at zero.
+        low = max(-least / 20, (low + high - least) / 2)
         ax.set_xlim(low, low + least)

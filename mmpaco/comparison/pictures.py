@@ -63,7 +63,8 @@ def _mean_curve(curves: Sequence[Mapping[int, float]]) -> tuple[Any, Any]:
 def plot_curves(runs: Sequence[Run], key: str, path: PathLike) -> None:
     """Draw training loss and a validation metric against iterations.
 
-    Without any validation that side stays empty.
+    Without any validation that side stays empty. A second stage comes after
+    its first.
 
     Args:
         runs: Finished runs.
@@ -77,16 +78,19 @@ def plot_curves(runs: Sequence[Run], key: str, path: PathLike) -> None:
         for run in group:
             losses.append({})
             metrics.append({})
-            iteration = 0
-            for scalars in run.training.scalars():
-                iteration = scalars.get('iter', iteration)
-                if 'loss' in scalars and 'iter' in scalars:
-                    losses[-1][iteration] = scalars['loss']
-                # A validation is logged with its epoch or its iteration,
-                # as the config wants, but always after the training it
-                # looks at.
-                if key in scalars:
-                    metrics[-1][iteration] = scalars[key]
+            iteration = begun = 0
+            for stage in run.stages:
+                for scalars in stage.training.scalars():
+                    if 'iter' in scalars:
+                        iteration = begun + scalars['iter']
+                    if 'loss' in scalars and 'iter' in scalars:
+                        losses[-1][iteration] = scalars['loss']
+                    # A validation is logged with its epoch or its iteration,
+                    # as the config wants, but always after the training it
+                    # looks at.
+                    if key in scalars:
+                        metrics[-1][iteration] = scalars[key]
+                begun += stage.training.total
         style: dict[str, Any] = {
             'color': COLOURS[i % len(COLOURS)],
             'linestyle': '-' if i < len(COLOURS) else '--',

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _COSTS = ('time', 'ratio', 'memory')
+_ROUGH_SECONDS = 60
 
 
 def _rows(
@@ -111,6 +112,9 @@ def _note(results: Mapping[str, Any]) -> str:
     note = (
         f'{values} Time: {unit} in training iterations; ratio to {reference}.'
     )
+    times = [m['seconds'] for m in methods.values() if m['seconds']]
+    if times and min(times) < _ROUGH_SECONDS:
+        note += ' Of less than a minute, times and ratios are rough.'
     memory = methods[reference]['memory']
     if memory is not None:
         note += f' Peak memory: ratio to that of {reference}, {memory:.0f} MB.'
@@ -150,10 +154,11 @@ def table(
         title_justify='left',
         caption_justify='left',
     )
-    out.add_column('method')
+    out.add_column('method', no_wrap=True)
     shown = [*columns, *(_COSTS if costs else ())]
     for heading in shown:
-        out.add_column(heading, justify='right', no_wrap=True)
+        # Names of metrics may be long, and break; those of groups are not.
+        out.add_column(heading, justify='right', no_wrap=costs)
     for row in _rows(results, columns):
         out.add_row(*row[: len(shown) + 1])
     return out

@@ -10,9 +10,12 @@ __all__ = ['Difference', 'RULE', 'caveats', 'compare_methods', 'difference']
 RULE = (
     'A difference exceeds the spread of the seeds if the mean of the '
     'differences seed by seed is more than twice their sample standard '
-    'deviation.'
+    'deviation. With three seeds that happens by chance about once in 14 '
+    'differences of methods that are equal.'
 )
 _FACTOR = 2.0
+# Two agree by chance too often: once in five differences of equal methods.
+_FEWEST_SEEDS = 3
 
 Record = Mapping[str, Any]
 Figure = Callable[[Record], Optional[float]]
@@ -44,8 +47,8 @@ class Difference(NamedTuple):
 
     @property
     def exceeds(self) -> Optional[bool]:
-        """Whether it exceeds the spread; None for one seed."""
-        if self.spread is None:
+        """Whether it exceeds the spread; None for one seed or two."""
+        if self.spread is None or len(self.gaps) < _FEWEST_SEEDS:
             return None
         return abs(self.mean) > _FACTOR * self.spread
 
@@ -59,6 +62,8 @@ class Difference(NamedTuple):
             return f'{text} in one seed.'
         seeds = f'{len(self.gaps)} seeds'
         text += f' (paired over {seeds}: {self.mean:+.1f}±{self.spread:.1f})'
+        if self.exceeds is None:
+            return f'{text}; two seeds cannot tell whether that is chance.'
         if self.exceeds:
             return f'{text}, which exceeds the spread of the seeds.'
         return f'{text}, which does not exceed the spread of the seeds.'
@@ -157,14 +162,15 @@ def caveats(results: Mapping[str, Any]) -> list[str]:
             'round: nothing here says that one method is better than '
             'another. Use --seeds 3 or more.'
         ]
-    said = [RULE]
-    if seeds == 2:
-        said.append(
-            'Two seeds give a poor idea of the spread: what exceeds it may '
-            'do so by chance. Use --seeds 3 or more.'
+    if seeds < _FEWEST_SEEDS:
+        rule = (
+            'Two seeds may agree by chance, so nothing here says that one '
+            'method is better than another. Use --seeds 3 or more.'
         )
-    said.append(
+    else:
+        rule = RULE
+    return [
+        rule,
         'All seeds share one test set, and what another test set would give '
-        'is not in this spread.'
-    )
-    return said
+        'is not in this spread.',
+    ]

@@ -30,6 +30,10 @@ class Refusal(ValueError):  # noqa: N818
     """A method cannot be put on a config; says why and what would work."""
 
 
+class WrongSetting(Refusal):
+    """A value was given that a method has no place for, or cannot take."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is known of a config's training data.

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from mmengine.config import Config
 
-from .base import Method, Options, Plan, Refusal, nearest
+from .base import Method, Options, Plan, WrongSetting, nearest
 from .training_data import as_list, type_name
 
 __all__ = [
@@ -105,14 +105,14 @@ def named(given: Settings, method: Method) -> dict[str, Any]:
         dict: The same values.
 
     Raises:
-        Refusal: If one is given by both names, or is no number.
+        WrongSetting: If one is given by both names, or is no number.
     """
     short = {dotted: name for name, dotted in method.parameters.items()}
     result: dict[str, Any] = {}
     for key, value in given.items():
         name = short.get(key, key)
         if name in result:
-            raise Refusal(
+            raise WrongSetting(
                 f'{name} is given twice, as {method.parameters[name]} too; '
                 'leave out one'
             )
@@ -121,7 +121,7 @@ def named(given: Settings, method: Method) -> dict[str, Any]:
         if not dotted.endswith('type') and not isinstance(
             value, (bool, int, float)
         ):
-            raise Refusal(f'{key} must be a number, but got {value!r}')
+            raise WrongSetting(f'{key} must be a number, but got {value!r}')
         result[name] = value
     return result
 
@@ -161,7 +161,7 @@ def _check_kept(plan: Plan, dotted: str) -> None:
     there = node.get(last) if isinstance(node, Mapping) else None
     is_part = last in ('type', 'custom_hooks', 'pipeline')
     if there is not None and (is_part or isinstance(there, Mapping)):
-        raise Refusal(
+        raise WrongSetting(
             f'{dotted} is what the method consists of; set what is inside of '
             'it, or write another config on the result'
         )
@@ -184,8 +184,8 @@ def complete(
         Plan: The plan.
 
     Raises:
-        Refusal: If nothing has a key that was given, or the method would be
-            none with it.
+        WrongSetting: If nothing has a key that was given, or the method would
+            be none with it.
     """
     below = base.to_dict()
     stages = [plan, *([plan.second_stage] if plan.second_stage else [])]
@@ -223,7 +223,7 @@ def complete(
                 *_dotted_keys(merged(below, settings[0])),
             ]
             short = ', '.join(method.parameters)
-            raise Refusal(
+            raise WrongSetting(
                 f'nothing has the key {name!r}{nearest(name, names)}; give a '
                 'dotted key of the config'
                 + (f', or one of {short}' if short else '')

@@ -7,6 +7,7 @@ from support.paths import TOOLS
 from support.tiny import write_tiny
 
 from mmpaco.comparison.compare import Comparison, Request
+from mmpaco.comparison.dry_run import Estimate, like_first
 from mmpaco.comparison.outcome import publish
 from mmpaco.comparison.selection import select
 from mmpaco.methods import Refusal
@@ -115,3 +116,33 @@ def test_the_runs_of_another_config_are_left_alone(here):
     with pytest.raises(Refusal, match='another --work-dir'):
         planned(here, 'cross-entropy', work='one', config='other.py')
     assert common.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ('own', 'added'),
+    [
+        (dict(items=('f1-score',)), True),
+        (dict(average='macro'), True),
+        (dict(average=None, items=('precision',)), True),
+        (dict(average=None), False),
+        (dict(average=None, items=('recall', 'f1-score')), False),
+    ],
+)
+def test_recall_of_each_class_is_measured_once(here, own, added):
+    metric = dict(type='SingleLabelMetric', **own)
+    (here / 'own.py').write_text(
+        f"_base_ = 'tiny.py'\ntest_evaluator = [{metric!r}]\n"
+    )
+    (run,) = planned(here, 'cross-entropy', config='own.py').runs
+    metrics = run.cfg.test_evaluator
+    classwise = [x for x in metrics if x.get('items') == ['recall']]
+    assert len(classwise) == added
+
+
+def test_a_second_stage_is_guessed_from_its_first(here):
+    run = planned(here, 'crt', settings={'crt.stage2_epochs': 1}).runs[0]
+    first = Estimate(run.after, iterations=80, seconds=0.5)
+    epochs = run.after.cfg.train_cfg.max_epochs
+    found = like_first(first, run)
+    assert found.iterations == 80 / epochs
+    assert found.seconds == 0.5 and found.is_guess

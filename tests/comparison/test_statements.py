@@ -65,7 +65,7 @@ def test_one_seed_decides_nothing_and_two_little():
     assert one.endswith('in one seed.')
     assert RULE not in said_of(ce=[50], a=[90])
     assert any(
-        x.startswith('Two seeds give a poor idea')
+        x.startswith('Two seeds may agree by chance')
         for x in said_of(ce=[50, 51], a=[90, 91])
     )
 
@@ -73,6 +73,12 @@ def test_one_seed_decides_nothing_and_two_little():
 def test_a_method_without_a_figure_is_left_out():
     assert len(said_of(ce=[50, 51], a=[])) == 1
     assert not any('nan' in x for x in said_of(ce=[50], a=[float('nan')]))
+
+
+def test_two_seeds_exceed_nothing():
+    gap = difference({0: 60.0, 1: 60}, {0: 50.0, 1: 50}, ('a', 'b'))
+    assert gap.exceeds is None
+    assert str(gap).endswith('two seeds cannot tell whether that is chance.')
 
 
 def test_figures_that_agree_are_level():

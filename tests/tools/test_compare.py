@@ -103,6 +103,7 @@ def test_a_dry_run_tells_the_cost_and_what_cannot_be_trained(here):
     [
         ((), {'OMP_NUM_THREADS': 'two,1'}, "but got 'two,1'"),
         (('--work-dir', "it's"), {}, 'work_dir must have no'),
+        (('--set', 'gpaco.alhpa=1', '--work-dir', 'slip'), {}, "'alhpa'"),
     ],
 )
 def test_what_it_cannot_be_given_is_told(here, arguments, env, said):
