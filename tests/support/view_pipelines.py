@@ -19,6 +19,7 @@ VARIABLES = {
     'cifar_sim': 'cifar_sim',
     'cifar_sim_blur0.2': 'cifar_sim',
     'cifar_crop-flip': 'crop_flip',
+    'cifar_crop-flip-rotate': 'crop_flip_rotate',
     'crop-flip_224': 'crop_flip',
     'crop-flip-bicubic_224': 'crop_flip_bicubic',
     'jitter_224': 'jitter',

@@ -39,6 +39,7 @@ STEPS = {
     'RandomGrayscale GaussianBlur',
     'crop_flip': 'RandomResizedCrop RandomHorizontalFlip',
     'cifar_crop-flip': 'RandomCrop RandomFlip',
+    'crop_flip_rotate': 'RandomCrop RandomHorizontalFlip RandomRotation',
     'crop_flip_bicubic': 'RandomResizedCrop RandomHorizontalFlip',
     'jitter': 'RandomResizedCrop RandomHorizontalFlip ColorJitter',
     'test_view': 'ResizeEdge CenterCrop',
@@ -120,10 +121,12 @@ def test_crop_flip_and_jitter_are_those_of_the_tables(name):
         assert (crop.pad_val, crop.padding_mode) == (0, 'constant')
         assert steps['RandomFlip'].prob == 0.5
         return
-    if name == 'cifar_autoaug-cutout':
+    if name in ('cifar_autoaug-cutout', 'cifar_crop-flip-rotate'):
         crop = steps['RandomCrop'].t
         assert (crop.size, crop.padding) == ((32, 32), 4)
         assert (crop.fill, crop.padding_mode) == (0, 'constant')
+        turn = steps.get('RandomRotation')
+        assert turn is None or turn.t.degrees == [-15, 15]
         return
     crop = steps['RandomResizedCrop'].t
     assert crop.size == ((32, 32) if cifar else (224, 224))
