@@ -8,12 +8,8 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from .base import Facts, Options, Plan, Refusal, method
-from .classifier_losses import (
-    REWEIGHTING_EPOCH,
-    balanced_note,
-    deferred_weights,
-    loss_plan,
-)
+from .classifier_losses import balanced_note, loss_plan
+from .deferred_weights import REWEIGHTING_EPOCH, deferred_weights
 from .stock_classifiers import check_stock_linear, classifier_of
 from .training_data import type_name
 
