@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from mmpaco.analysis.logit_adjustment import best_adjustment
@@ -95,12 +94,8 @@ def main() -> None:
         or Path('work_dirs/compare')
         / Path(args.config.rpartition('::')[2]).stem
     )
-    try:
-        with alone_in(work_dir):
-            compare(args, work_dir)
-    except KeyboardInterrupt:
-        print('Stopped. Called again, it goes on.', file=sys.stderr)
-        sys.exit(130)
+    with alone_in(work_dir):
+        compare(args, work_dir)
 
 
 def compare(args: argparse.Namespace, work_dir: Path) -> None:
