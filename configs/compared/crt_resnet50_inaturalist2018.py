@@ -1,20 +1,14 @@
-_base_ = './decoupling-stage1_resnet50_inaturalist2018.py'
+_base_ = [
+    './decoupling-stage1_resnet50_inaturalist2018.py',
+    '../_base_/methods/crt.py',
+]
 
 # The environment variable STAGE1 names the checkpoint of stage 1, if it is not
 # where tools/train.py leaves it.
 stage1 = '{{$STAGE1:work_dirs/decoupling-stage1_resnet50_inaturalist2018/epoch_90.pth}}'  # noqa: E501
 
-# A new classifier. The network is frozen, but its batch norm goes on moving.
-model = dict(
-    type='mmpaco.LinearProbeClassifier',
-    pretrained=stage1,
-    moving_statistics=True,
-    fresh_head=True,
-)
-train_dataloader = dict(
-    sampler=dict(
-        _delete_=True, type='mmpaco.ClassPowerSampler', power=0, in_a_row=4
-    ),
-)
+model = _base_.method.model
+model.pretrained = stage1
+train_dataloader = dict(sampler=_base_.method.sampler)
 param_scheduler = [dict(type='CosineAnnealingLR', T_max=30, begin=0, end=30)]
 train_cfg = dict(max_epochs=30)

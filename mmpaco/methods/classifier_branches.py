@@ -9,6 +9,7 @@ from mmengine.config import Config
 from .base import Facts, Options, Plan, Refusal, method
 from .classification import cross_entropy
 from .classifier_losses import balanced_note, loss_plan
+from .classifier_settings import add_pooling
 from .settings import add_hooks
 from .stock_classifiers import (
     Classifier,
@@ -125,12 +126,7 @@ def tde(cfg: Config, facts: Facts, options: Options) -> Plan:
         'alpha': alpha,
         'num_heads': num_heads,
     }
-    if missing_pooling(cfg):
-        model['neck'] = dict(_delete_=True, type='GlobalAveragePooling')
-        plan.decisions.append(
-            'The backbone gives maps that nothing pools, so '
-            'GlobalAveragePooling comes after it.'
-        )
+    add_pooling(model, cfg, plan.decisions)
     add_hooks(plan.settings, cfg, 'mmpaco.CausalNormHook')
     plan.decisions += [
         'mmpaco.CausalNormHead takes the place of LinearClsHead: its scores '

@@ -14,6 +14,7 @@ from .views import own_views, papers_views
 
 __all__ = [
     'CROSS_ENTROPIES',
+    'add_pooling',
     'add_shots',
     'loss_decisions',
     'prior_decision',
@@ -64,12 +65,7 @@ def two_view_plan(
     )
     model = dict(type='mmpaco.PaCoClassifier', **(model or {}))
     decisions = [*classifier.notes, views.decision]
-    if missing_pooling(cfg):
-        model['neck'] = dict(_delete_=True, type='GlobalAveragePooling')
-        decisions.append(
-            'The backbone gives maps that nothing pools, so '
-            'GlobalAveragePooling comes after it.'
-        )
+    add_pooling(model, cfg, decisions)
     settings: dict[str, Any] = dict(model=model)
     decisions += unmix_decisions(classifier) + loss_decisions(classifier)
     unmix(settings, classifier, type='mmpaco.MultiViewDataPreprocessor')
@@ -99,6 +95,24 @@ def _head(classifier: Classifier) -> dict[str, Any]:
         changes = dict(classifier.head_changes) if is_replaced else {}
         return {**changes, 'type': 'mmpaco.GPaCoHead'}
     return dict(_delete_=True, type='mmpaco.GPaCoStockHead', stock_head=stock)
+
+
+def add_pooling(
+    model: dict[str, Any], cfg: Config, decisions: list[str]
+) -> None:
+    """Pool the maps of a backbone, if nothing does.
+
+    Args:
+        model (dict): What changes in the model, of which the neck is set.
+        cfg (Config): The config.
+        decisions (list[str]): To which it is added what was done.
+    """
+    if missing_pooling(cfg):
+        model['neck'] = dict(_delete_=True, type='GlobalAveragePooling')
+        decisions.append(
+            'The backbone gives maps that nothing pools, so '
+            'GlobalAveragePooling comes after it.'
+        )
 
 
 def switch_recipes(

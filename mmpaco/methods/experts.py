@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from .base import Facts, Options, Plan, Refusal, method
 from .classifier_losses import balanced_note, loss_plan
+from .classifier_settings import add_pooling
 from .deferred_weights import REWEIGHTING_EPOCH, deferred_weights
 from .stock_classifiers import check_stock_linear, classifier_of
 from .training_data import type_name
@@ -70,7 +71,10 @@ def ride(cfg: Config, facts: Facts, options: Options) -> Plan:
     )
     old = cfg.model.get('backbone') or {}
     form = _form_of(old)
-    model, pooling = _pooled(cfg.model)
+    _check_pooling(cfg.model)
+    model: dict[str, Any] = {}
+    pooling: list[str] = []
+    add_pooling(model, cfg, pooling)
     hooks, weighted = deferred_weights(cfg, options, 'ride')
     experts = options.given.get('num_experts', 3)
     scale = options.given.get('scale', 30.0)
@@ -155,20 +159,14 @@ def _expansion(backbone: Mapping[str, Any], form: _Form) -> int:
     return int(backbone.get('expansion') or (1 if is_basic else 4))
 
 
-def _pooled(model: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """See that the map of each expert is pooled."""
+def _check_pooling(model: Mapping[str, Any]) -> None:
+    """Refuse a neck that does not pool the map of each expert."""
     name = type_name(model.get('neck'))
-    if name in _POOLINGS:
-        return {}, []
-    if name:
+    if name and name not in _POOLINGS:
         raise Refusal(
             f'the neck is {name}, and ride needs one that pools the map of '
             f'each expert; use {" or ".join(_POOLINGS)}'
         )
-    return dict(neck=dict(_delete_=True, type=_POOLINGS[0])), [
-        f'The backbone gives maps that nothing pools, so {_POOLINGS[0]} '
-        'comes after it.'
-    ]
 
 
 def _factors(options: Options) -> list[str]:

@@ -1,9 +1,11 @@
-"""Checks of a classification batch, and what is right in it."""
+"""Checks of a classification batch, its loss, and what is right in it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmpretrain.evaluation.metrics import Accuracy
+from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
@@ -128,3 +130,34 @@ def accuracies(
     """
     found = Accuracy.calculate(scores, labels, topk=topk, thrs=(None,))
     return {f'accuracy_top-{k}': value for k, (value,) in zip(topk, found)}
+
+
+def loss_of_several(
+    head: ClsHead,
+    scores: Tensor,
+    output: Tensor,
+    data_samples: Sequence[DataSample],
+    **kwargs: Any,
+) -> dict[str, Tensor]:
+    """Compute the loss of several scores of each image.
+
+    Args:
+        head (ClsHead): The head, whose loss takes scores (E, N, C).
+        scores (Tensor): Those of E branches or experts, (E, N, C).
+        output (Tensor): What the head makes of them, of shape (N, C).
+        data_samples (Sequence[DataSample]): The N data samples.
+        **kwargs: Other arguments of the loss.
+
+    Returns:
+        dict[str, Tensor]: ``loss``, and the accuracies of the output if the
+        head has ``cal_acc``.
+
+    Raises:
+        ValueError: If an image has not exactly one class.
+    """
+    labels = batch_labels(output, data_samples)
+    loss = head.loss_module(scores, labels, avg_factor=len(labels), **kwargs)
+    losses = dict(loss=loss)
+    if head.cal_acc:
+        losses.update(accuracies(output, labels, head.topk))
+    return losses

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmpaco.registry import MODELS
 
-from .batch_checks import accuracies, batch_labels
+from .batch_checks import loss_of_several
 from .cosine_head import ScaledCosines, check_scale
 
 
@@ -148,16 +148,12 @@ class MultiExpertClsHead(ClsHead):
                 exactly one class.
         """
         scores = self.expert_scores(feats)
-        if not getattr(self.loss_module, 'of_experts', False):
-            of_mean: dict[str, Tensor] = self._get_loss(
-                scores.mean(0), data_samples, **kwargs
+        output = scores.mean(0)
+        if getattr(self.loss_module, 'of_experts', False):
+            return loss_of_several(
+                self, scores, output, data_samples, **kwargs
             )
-            return of_mean
-        labels = batch_labels(scores[0], data_samples)
-        loss = self.loss_module(
-            scores, labels, avg_factor=len(labels), **kwargs
+        losses: dict[str, Tensor] = self._get_loss(
+            output, data_samples, **kwargs
         )
-        losses = dict(loss=loss)
-        if self.cal_acc:
-            losses.update(accuracies(scores.mean(0), labels, self.topk))
         return losses

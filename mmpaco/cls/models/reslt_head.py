@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmpaco.registry import MODELS
 
-from .batch_checks import accuracies, batch_labels
+from .batch_checks import loss_of_several
 from .tau_norm import normalize
 
 _INIT = [
@@ -207,14 +207,9 @@ class ResLTHead(LinearClsHead):
             ValueError: If an image has not exactly one class.
         """
         scores = self.branch_scores(feats)
-        labels = batch_labels(scores[0], data_samples)
-        loss = self.loss_module(
-            scores, labels, avg_factor=len(labels), **kwargs
+        return loss_of_several(
+            self, scores, scores.sum(0), data_samples, **kwargs
         )
-        losses = dict(loss=loss)
-        if self.cal_acc:
-            losses.update(accuracies(scores.sum(0), labels, self.topk))
-        return losses
 
 
 def _branches(kind: str, number: int, channels: int) -> nn.Module:
