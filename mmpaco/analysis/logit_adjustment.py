@@ -16,9 +16,8 @@ from mmpaco.runner.loaded_runner import training_counts
 
 from .trained_classifier import (
     balanced_accuracy,
-    features_and_labels,
     load_classifier,
-    scores_of,
+    scores_and_labels,
 )
 
 # 0 is the classifier as trained; 1 suits one trained by plain cross-entropy.
@@ -58,8 +57,8 @@ def best_adjustment(
     in how they share out accuracy among frequent and rare classes.
 
     Args:
-        config (str | Path | Config): A config of mmpretrain whose head is a
-            ``LinearClsHead``, such as ``mmpaco.GPaCoHead``.
+        config (str | Path | Config): A config of mmpretrain that trains a
+            classifier of one class for each image.
         checkpoint (str | Path): What it has trained.
         strengths (Sequence[float]): Those to try. Defaults to -1, -0.9, ...
             1.5.
@@ -70,8 +69,8 @@ def best_adjustment(
         Adjustment: The strength, and what it reaches.
 
     Raises:
-        TypeError: If the config is not one of mmpretrain, or the head is no
-            ``LinearClsHead``.
+        TypeError: If the config is not one of mmpretrain, or its model does
+            not score each class.
         ValueError: If the checkpoint is unsafe or not of this model, there
             is no validation or test set, or no strength.
     """
@@ -79,15 +78,13 @@ def best_adjustment(
         raise ValueError('strengths must be one or more numbers, but are none')
     cfg = read_config(config, 'mmpretrain', ('model',))
     model = load_classifier(cfg, checkpoint, trust)
-    log_prior = log_class_prior(torch.as_tensor(training_counts(cfg))).to(
-        model.head.fc.weight.device
-    )
+    log_prior = log_class_prior(torch.as_tensor(training_counts(cfg)))
 
     def accuracies(split: str, tried: Sequence[float]) -> dict[float, float]:
-        features, labels = features_and_labels(model, cfg, split)
-        scores = scores_of(model, features)
+        scores, labels = scores_and_labels(model, cfg, split)
+        shift = log_prior.to(scores)
         return {
-            float(s): balanced_accuracy(scores - s * log_prior, labels)
+            float(s): balanced_accuracy(scores - s * shift, labels)
             for s in tried
         }
 

@@ -95,7 +95,7 @@ def search_tau(
     cfg = read_config(config, 'mmpretrain', ('model',))
     content = load_checkpoint(checkpoint, trust)
     states = content.get('state_dict', content)
-    model = load_classifier(cfg, checkpoint, content=content)
+    model = load_classifier(cfg, checkpoint, content=content, linear=True)
     if isinstance(model.head.fc, NormProduct):
         raise TypeError(
             f'{type(model.head).__name__} classifies by cosines, for which '

@@ -1,7 +1,7 @@
-"""A trained linear classifier, and what it sees of a config's images."""
+"""A trained classifier, and what it says of a config's images."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 import numpy as np
@@ -13,7 +13,6 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.models.heads import LinearClsHead
 from torch import Tensor
 
-from mmpaco.cls.models.scaled_head import ScaledClsHead
 from mmpaco.engine.class_accuracy import count_predictions
 from mmpaco.files import PathLike
 from mmpaco.registry import MODELS
@@ -26,23 +25,25 @@ def load_classifier(
     checkpoint: PathLike,
     trust: bool = False,
     content: Optional[Mapping[str, Any]] = None,
+    linear: bool = False,
 ) -> ImageClassifier:
     """Build the model of a config with the weights of a checkpoint.
 
     Args:
-        cfg (Config): A config of mmpretrain whose head is a
-            ``LinearClsHead``, such as ``mmpaco.GPaCoHead``.
+        cfg (Config): A config of mmpretrain.
         checkpoint (str | Path): What it has trained.
         trust (bool): Whether to read a checkpoint that may run code.
             Defaults to False.
         content (Mapping, optional): What is in the checkpoint, if it has
             been read. Defaults to None.
+        linear (bool): Whether the head must be a ``LinearClsHead``, such as
+            ``mmpaco.GPaCoHead``. Defaults to False.
 
     Returns:
         ImageClassifier: The model, to be tested.
 
     Raises:
-        TypeError: If the head is no ``LinearClsHead``.
+        TypeError: If the head must be a ``LinearClsHead`` and is none.
         ValueError: If the checkpoint is unsafe or not of this model.
     """
     model_cfg = copy.deepcopy(cfg.model)
@@ -51,7 +52,7 @@ def load_classifier(
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = MODELS.build(model_cfg)
     head = getattr(model, 'head', None)
-    if not isinstance(head, LinearClsHead):
+    if linear and not isinstance(head, LinearClsHead):
         raise TypeError(
             'expected a LinearClsHead, whose classifier is one linear layer, '
             f'but the config has {type(head).__name__}'
@@ -69,7 +70,8 @@ def features_and_labels(
     """Read the images of a split.
 
     Args:
-        model (ImageClassifier): From :func:`load_classifier`.
+        model (ImageClassifier): From :func:`load_classifier`, with a
+            ``LinearClsHead``.
         cfg (Config): Its config.
         split (str): 'val' or 'test'.
 
@@ -80,14 +82,8 @@ def features_and_labels(
     Raises:
         ValueError: If the config has no such split.
     """
-    loader = cfg.get(f'{split}_dataloader')
-    if loader is None:
-        raise ValueError(
-            f'the images of the split {split!r} are needed, but the config '
-            f'has no {split}_dataloader; add one'
-        )
     features, labels = [], []
-    for batch in Runner.build_dataloader(loader):
+    for batch in _loader(cfg, split):
         data = model.data_preprocessor(batch, False)
         features.append(
             model.head.pre_logits(model.extract_feat(data['inputs'])).float()
@@ -96,20 +92,47 @@ def features_and_labels(
     return torch.cat(features), np.asarray(labels)
 
 
-def scores_of(model: ImageClassifier, features: Tensor) -> Tensor:
-    """Classify what the classifier sees of images.
+@torch.no_grad()
+def scores_and_labels(
+    model: ImageClassifier, cfg: Config, split: str
+) -> tuple[Tensor, np.ndarray]:
+    """Classify the images of a split.
 
     Args:
         model (ImageClassifier): From :func:`load_classifier`.
-        features (Tensor): From :func:`features_and_labels`, of shape (N, D).
+        cfg (Config): Its config.
+        split (str): 'val' or 'test'.
 
     Returns:
-        Tensor: The scores of the model, of shape (N, C).
+        tuple[Tensor, np.ndarray]: The log of the probability of each class,
+        in float64 of shape (N, C), and the labels, of shape (N, ).
+
+    Raises:
+        TypeError: If the model does not score each class.
+        ValueError: If the config has no such split.
     """
-    scores: Tensor = model.head.fc(features)
-    if isinstance(model.head, ScaledClsHead):
-        scores = model.head.scale * scores
-    return scores
+    scores, labels = [], []
+    for batch in _loader(cfg, split):
+        for sample in model.test_step(batch):
+            if 'pred_score' not in sample:
+                raise TypeError(
+                    f'{type(model).__name__} predicts no score for each '
+                    'class; give the config of a classifier'
+                )
+            scores.append(sample.pred_score.double().log())
+            labels.append(int(sample.gt_label))
+    return torch.stack(scores), np.asarray(labels)
+
+
+def _loader(cfg: Config, split: str) -> Iterable[Any]:
+    loader = cfg.get(f'{split}_dataloader')
+    if loader is None:
+        raise ValueError(
+            f'the images of the split {split!r} are needed, but the config '
+            f'has no {split}_dataloader; add one'
+        )
+    batches: Iterable[Any] = Runner.build_dataloader(loader)
+    return batches
 
 
 def balanced_accuracy(scores: Tensor, labels: np.ndarray) -> float:

@@ -65,10 +65,38 @@ TRIALS = [
             'SupCon',
             'baselines/supcon-stage2_',
             TEMPERATURES,
-            {'after': 'SupCon, stage 1'},
+            {
+                'after': (
+                    'SupCon, stage 1',
+                    f'baselines/supcon-stage1_{SETUP}',
+                )
+            },
         ),
     )
     for setting in settings
+]
+FIRST_STAGES = {
+    'decoupling-stage1': 'Decoupling, stage 1',
+    'mislas-stage1': 'MiSLAS, stage 1',
+}
+# As released, untuned here.
+COMPARED = [
+    Experiment(
+        label,
+        f'compared/{name}_{SETUP}',
+        after=first and (FIRST_STAGES[first], f'compared/{first}_{SETUP}'),
+    )
+    for label, name, first in (
+        ('Focal', 'focal', None),
+        ('CB-Focal', 'cb-focal', None),
+        ('LDAM-DRW', 'ldam-drw', None),
+        ('cRT', 'crt', 'decoupling-stage1'),
+        ('LWS', 'lws', 'decoupling-stage1'),
+        ('MiSLAS', 'mislas-stage2', 'mislas-stage1'),
+        ('De-confound-TDE', 'tde', None),
+        ('ResLT', 'reslt', None),
+        ('RIDE', 'ride', None),
+    )
 ]
 ORDER = (
     'Cross-entropy',
@@ -133,7 +161,10 @@ def ablations(chosen: dict[str, Experiment]) -> list[Experiment]:
             chosen['SupCon'],
             label=f'SupCon, {NORM}',
             config=f'baselines/supcon-stage2_{SETUP}_projector-norm',
-            after=f'SupCon, {NORM}, stage 1',
+            after=(
+                f'SupCon, {NORM}, stage 1',
+                f'baselines/supcon-stage1_{SETUP}_projector-norm',
+            ),
         ),
         changed(gpaco, 'no queue', QUEUE='0'),
         changed(gpaco, 'queue 4096', QUEUE='4096'),
@@ -247,7 +278,7 @@ def main() -> None:
     chosen = grid.choose(TRIALS)
     jobs = finals(chosen, args.seeds) + ablations(chosen)
     if not args.report:
-        grid.train(jobs)
+        grid.train(jobs + COMPARED)
     write(grid, chosen, jobs)
 
 

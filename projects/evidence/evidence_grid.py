@@ -31,7 +31,8 @@ class Experiment:
         config: Stem of its config below ``configs/``.
         setting: Environment variables that the config reads, by name.
         seed: The seed.
-        after: Label of the first stage, whose checkpoint it starts from.
+        after: Label and config of the first stage, whose checkpoint it starts
+            from.
         normalised: Label of the same checkpoint with a tau-normalised
             classifier, if that is wanted, too.
     """
@@ -40,7 +41,7 @@ class Experiment:
     config: str
     setting: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
-    after: Optional[str] = None
+    after: Optional[tuple[str, str]] = None
     normalised: Optional[str] = None
 
     @property
@@ -139,8 +140,7 @@ class Grid:
         )
 
     def _first(self, job: Experiment) -> Experiment:
-        config = job.config.replace('stage2', 'stage1')
-        return Experiment(job.after, config, job.setting, job.seed)
+        return Experiment(*job.after, job.setting, job.seed)
 
     def known(self, jobs: Iterable[Experiment]) -> list[dict[str, Any]]:
         """Read the records that there are.

@@ -40,8 +40,10 @@ def trained_record(run: Run, facts: Mapping[str, Any]) -> dict[str, Any]:
         record['k'] = float(f'{head.positives:.3g}')
     if run.has_test:
         record['test'] = _test_figures(run.metrics)
-        norms = gradient_norms(run.cfg, run.checkpoint)
-        record['gradient_norm'] = [float(f'{x:.4g}') for x in norms]
+        with contextlib.suppress(ValueError):
+            # Others have no linear classifier that trains.
+            norms = gradient_norms(run.cfg, run.checkpoint)
+            record['gradient_norm'] = [float(f'{x:.4g}') for x in norms]
         adjusted = best_adjustment(run.cfg, run.checkpoint)
         record['adjusted'] = {
             'strength': adjusted.strength,

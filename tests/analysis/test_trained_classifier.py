@@ -10,38 +10,55 @@ from mmpaco.analysis.trained_classifier import (
     balanced_accuracy,
     features_and_labels,
     load_classifier,
-    scores_of,
+    scores_and_labels,
 )
 
 
-@pytest.fixture(params=('LinearClsHead', 'mmpaco.ScaledClsHead'))
+@pytest.fixture(
+    params=(
+        'LinearClsHead',
+        'mmpaco.ScaledClsHead',
+        'mmpaco.MultiExpertClsHead',
+    )
+)
 def of_any_head(trained, request):
-    """Config and checkpoint; of two classes, one may be scaled."""
+    """Config and checkpoint; one finds both classes, whatever their norms."""
     cfg, path = trained
-    if request.param != 'LinearClsHead':
-        content = torch.load(path, weights_only=False)
-        # They undo the norms of the rows, so that both classes are found.
-        content['state_dict']['head.scale'] = torch.tensor([1 / 30, 20.0])
-        content['state_dict']['head.fc.bias'].zero_()
-        torch.save(content, path)
-        cfg.model.head.type = request.param
+    cfg.model.head.type = request.param
+    if request.param == 'LinearClsHead':
+        return trained
+    content = torch.load(path, weights_only=False)
+    states = content['state_dict']
+    if request.param == 'mmpaco.ScaledClsHead':
+        # They undo the norms of the rows.
+        states['head.scale'] = torch.tensor([1 / 30, 20.0])
+        states['head.fc.bias'].zero_()
+    else:
+        cfg.model.head.num_experts = 1
+        states['head.fc.0.weight'] = states.pop('head.fc.weight')
+        del states['head.fc.bias']
+    torch.save(content, path)
     return cfg, path
 
 
 @pytest.mark.parametrize('split', ('val', 'test'))
-def test_the_features_give_the_scores_of_the_model(of_any_head, split):
+def test_features_and_scores_are_those_of_the_model(of_any_head, split):
     cfg, path = of_any_head
     cfg[f'{split}_dataloader'].dataset.indices = 22
     model = load_classifier(cfg, path)
-    features, labels = features_and_labels(model, cfg, split)
     loader = Runner.build_dataloader(cfg[f'{split}_dataloader'])
     with torch.no_grad():
         samples = [x for batch in loader for x in model.test_step(batch)]
-        scores = scores_of(model, features).softmax(1)
+    expected = torch.stack([x.pred_score for x in samples])
+    scores, labels = scores_and_labels(model, cfg, split)
     assert labels.tolist() == [int(x.gt_label) for x in samples]
     assert np.bincount(labels).tolist() == [16, 6]
-    expected = torch.stack([x.pred_score for x in samples])
-    torch.testing.assert_close(scores, expected)
+    torch.testing.assert_close(scores.exp().float(), expected)
+    if cfg.model.head.type == 'LinearClsHead':
+        features, same = features_and_labels(model, cfg, split)
+        scores = model.head.fc(features).softmax(1)
+        assert same.tolist() == labels.tolist()
+        torch.testing.assert_close(scores, expected)
 
 
 def test_a_balance_is_that_of_the_scores_of_the_model(of_any_head):
@@ -58,8 +75,17 @@ def test_a_split_that_is_missing_is_told(trained):
     cfg, path = trained
     cfg.test_dataloader = None
     model = load_classifier(cfg, path)
-    with pytest.raises(ValueError, match='has no test_dataloader'):
-        features_and_labels(model, cfg, 'test')
+    for read in (features_and_labels, scores_and_labels):
+        with pytest.raises(ValueError, match='has no test_dataloader'):
+            read(model, cfg, 'test')
+
+
+def test_a_model_that_scores_no_class_is_told(trained):
+    cfg, path = trained
+    model = load_classifier(cfg, path)
+    model.head.predict = lambda feats, samples: samples
+    with pytest.raises(TypeError, match='predicts no score for each class'):
+        scores_and_labels(model, cfg, 'val')
 
 
 def test_classes_count_the_same_and_those_without_images_not():

@@ -80,7 +80,10 @@ def two_stages():
         'SupCon',
         'baselines/supcon-stage2_resnet14-w16_tiny-imagenet100-lt',
         {'TEMPERATURE': '0.2'},
-        after='SupCon, stage 1',
+        after=(
+            'SupCon, stage 1',
+            'baselines/supcon-stage1_resnet14-w16_tiny-imagenet100-lt',
+        ),
         normalised='Normalised',
     )
 
