@@ -1,6 +1,6 @@
-# What the systems that the papers compare with share on Tiny-ImageNet. Network,
-# images, views and 100 epochs are those of the papers' methods there; rates
-# and decay are those of LDAM-DRW's release.
+# What the systems that the papers compare with share on Tiny-ImageNet. Their
+# network, images, views and 100 epochs are those of the papers' methods there;
+# rates and decay are those of LDAM-DRW's release.
 _base_ = [
     './default_runtime_mmpretrain.py',
     './models/resnet14-w16.py',

@@ -192,7 +192,9 @@ class Grid:
         jobs = list(jobs)
         missing = [job for job in jobs if self.record(job) is None]
         # Of a first stage the checkpoint is needed, not the record alone.
-        first = [self._first(j) for j in missing if j.after is not None]
+        # Several second stages may start from one.
+        stages = [self._first(j) for j in missing if j.after is not None]
+        first = {stage.name: stage for stage in stages}.values()
         waiting = [
             job
             for job in missing

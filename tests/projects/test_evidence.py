@@ -142,6 +142,24 @@ def test_it_records_how_strong_contrast_is(folder):
     assert record['k'] == pytest.approx(float(told[2]), rel=5e-3)
 
 
+def test_two_second_stages_share_a_first_one(folder):
+    grid = make_grid(folder)
+    setup = 'resnet14-w16_tiny-imagenet100-lt'
+    first = ('Decoupling', f'compared/decoupling-stage1_{setup}')
+    jobs = [
+        Experiment(name, f'compared/{name}_{setup}', after=first)
+        for name in ('crt', 'lws')
+    ]
+    grid.train(jobs)
+    records = grid.known(jobs)
+    assert [record['label'] for record in records] == ['crt', 'lws']
+    log = (folder / 'work' / 'decoupling_seed0' / 'log.txt').read_text()
+    assert log.count('Saving checkpoint at 1 epochs') == 1
+    # Of LWS, only the scales train.
+    assert 'gradient_norm' in records[0]
+    assert 'gradient_norm' not in records[1]
+
+
 def test_records_outlive_the_work_directory(folder):
     grid, job = make_grid(folder), two_stages()
     write_record(grid, grid._first(job), 60.0)
@@ -159,8 +177,8 @@ def test_records_outlive_the_work_directory(folder):
 @pytest.mark.parametrize('config', CONFIGS)
 def test_configs_train(config, folder, monkeypatch):
     """One epoch of three batches each, in this process."""
-    if 'stage2' in config:
-        pytest.skip('the two stages are trained one after the other above')
+    if re.search('stage2|/crt|/lws', config):
+        pytest.skip('they start from the checkpoint of another')
     cfg = Config.fromfile(folder / 'configs' / f'{config}.py')
     cfg.work_dir = str(folder / 'work')
     cfg.experiment_name = config.replace('/', '-')
