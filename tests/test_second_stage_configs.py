@@ -30,6 +30,7 @@ NAMES = sorted(
     f'compared/{path.stem}'
     for path in (CONFIGS / 'compared').glob('*.py')
     if path.stem.partition('_')[0] in KINDS
+    and 'tiny-imagenet100' not in path.stem
 )
 SECOND = [x for x in NAMES if re.match('compared/(crt|lws|mislas-stage2)', x)]
 

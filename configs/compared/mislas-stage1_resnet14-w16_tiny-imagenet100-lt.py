@@ -28,3 +28,4 @@ param_scheduler = [
     dict(type='MultiStepLR', milestones=[80, 90], gamma=0.1),
 ]
 custom_hooks = [dict(type='mmpaco.ChannelsLastHook')]
+auto_scale_lr = dict(base_batch_size=256)

@@ -188,7 +188,7 @@ def test_configs_train(config, folder, monkeypatch):
     before = runner.model.backbone.conv1.weight.clone()
     runner.train()
     after = runner.model.backbone.conv1.weight
-    assert runner.iter == 3
+    assert runner.iter == len(runner.train_dataloader) >= 3
     assert after.isfinite().all() and not after.equal(before)
     is_last = runner.model.backbone.layer3[0].conv2.weight
     assert is_last.is_contiguous(memory_format=torch.channels_last)
