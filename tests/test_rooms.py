@@ -56,7 +56,14 @@ RULES = {
     'runner': Rule({*BASE, 'runner', 'methods'}, {'mmengine'}),
     # The leaves import what is below them, and not each other.
     'comparison': Rule(
-        {*BASE, 'comparison', 'methods', 'runner', 'analysis.pictures'},
+        {
+            *BASE,
+            'comparison',
+            'methods',
+            'runner',
+            'analysis.pictures',
+            'analysis.class_values_picture',
+        },
         {'mmengine'},
     ),
     'analysis': Rule({*TOP, *ROOMS} - {'comparison', 'converters'}, STACK),

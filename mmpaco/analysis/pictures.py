@@ -1,13 +1,11 @@
-"""What the pictures share: axes, colours, accuracy against frequency."""
+"""What the pictures share: axes, colours, smoothing."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmpaco.files import PathLike, whole_file
-from mmpaco.losses import as_class_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +25,6 @@ COLOURS = (
 MARKERS = 'osD^vPX'
 # Of more classes than this, neighbours are averaged.
 MOST_POINTS = 50
-_NUM_GROUPS = 25
 
 
 def blank_figure(width: float, height: float, dpi: int = 150) -> 'Figure':
@@ -62,10 +59,19 @@ def new_figure(panels: int) -> tuple['Figure', list['Axes']]:
     figure = blank_figure(5.2 * panels if panels > 1 else 6.4, 4.2)
     axes = [figure.add_subplot(1, panels, i + 1) for i in range(panels)]
     for ax in axes:
-        ax.grid(color='0.9')
-        ax.set_axisbelow(True)
-        ax.spines[['top', 'right']].set_visible(False)
+        plain_frame(ax)
     return figure, axes
+
+
+def plain_frame(ax: 'Axes') -> None:
+    """Leave of the frame of a panel what is read, and a pale grid.
+
+    Args:
+        ax: The panel.
+    """
+    ax.grid(color='0.9')
+    ax.set_axisbelow(True)
+    ax.spines[['top', 'right']].set_visible(False)
 
 
 def plain_log_axis(ax: 'Axes') -> None:
@@ -143,112 +149,3 @@ def smooth(values: 'np.ndarray[Any, Any]') -> 'np.ndarray[Any, Any]':
         np.convolve(values, kernel, 'same') / inside
     )
     return smoothed
-
-
-def plot_class_values(
-    methods: Mapping[str, Sequence[tuple[Sequence[int], Sequence[float]]]],
-    path: PathLike,
-    bounds: Sequence[int] = (),
-    names: Sequence[str] = (),
-    labels: tuple[str, str] = (
-        'training images of the class',
-        'test accuracy',
-    ),
-) -> None:
-    """Draw a percentage of every class against what the class has in training.
-
-    Which class is rare may depend on the seed, so what is averaged over
-    seeds is a rank, from the most frequent class to the rarest. Of more than
-    50 classes, neighbours in that order are averaged, too.
-
-    Args:
-        methods: For each name of the legend, counts and values of every
-            class, once for each seed.
-        path: PNG to write.
-        bounds: Few are below the first, many above the second; none by
-            default.
-        names: Names of the classes, if the counts are those of all seeds.
-            Classes then stand side by side, and not at their counts.
-        labels: Of the counts and of the values.
-
-    Raises:
-        TypeError: If counts are not real numbers.
-        ValueError: If there is not one count for each value, one is negative,
-            infinite or nan, or all are zero; if the bounds are out of
-            order, or ``path`` is no picture.
-    """
-    if bounds and not 0 <= bounds[0] <= bounds[1]:
-        raise ValueError(
-            'expected 0 <= few <= many as bounds, but got '
-            f'{bounds[0]} and {bounds[1]}'
-        )
-    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
-
-    figure, (ax,) = new_figure(1)
-    most = max(len(group) for group in methods.values())
-    notes = []
-    for i, (label, group) in enumerate(methods.items()):
-        sizes, values = [], []
-        for raw_counts, raw_values in group:
-            count = as_class_counts(raw_counts, len(raw_values)).numpy()
-            order = np.argsort(-count, kind='stable')
-            ranked = np.asarray(raw_values, dtype=float)[order]
-            if names:
-                sizes.append(np.arange(len(order), dtype=float))
-            elif len(order) > MOST_POINTS:
-                parts = np.array_split(np.arange(len(order)), _NUM_GROUPS)
-                # A test set may lack a class.
-                ranked = np.array([np.nanmean(ranked[p]) for p in parts])
-                sizes.append(np.array([count[order[p]].mean() for p in parts]))
-                note = f'mean of {len(parts[0])} classes'
-                if note not in notes:
-                    notes.append(note)
-            else:
-                sizes.append(count[order].astype(float))
-            values.append(ranked)
-        spread = np.std(values, axis=0, ddof=1) if len(group) > 1 else None
-        x = np.mean(sizes, axis=0)
-        if most > 1:
-            # Bars of one class stand side by side.
-            shift = i - (len(methods) - 1) / 2
-            x = x + 0.12 * shift if names else x * 1.03**shift
-        ax.errorbar(
-            x,
-            np.mean(values, axis=0),
-            yerr=spread,
-            label=label,
-            color=COLOURS[i % len(COLOURS)],
-            marker=MARKERS[i % len(MARKERS)],
-            linestyle='-' if i < len(COLOURS) else '--',
-            markersize=5,
-            linewidth=1.5,
-            elinewidth=0.8,
-            capsize=2,
-        )
-    if names:
-        show: Any = EngFormatter(places=0, sep='')
-        ax.set_xticks(
-            range(len(order)),
-            [f'{names[c]}, {show(count[c])}' for c in order],
-            rotation=35,
-            ha='right',
-            rotation_mode='anchor',
-        )
-    else:
-        ax.set_xscale('log')
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_major_formatter(EngFormatter(sep=''))
-        ax.xaxis.set_minor_locator(NullLocator())
-    for bound in bounds:
-        ax.axvline(bound, color='0.6', linestyle=':', linewidth=1)
-    groups = f' (few < {bounds[0]}, many > {bounds[1]})' if bounds else ''
-    ax.set_xlabel(labels[0] + groups)
-    bottom, top = ax.get_ylim()
-    ax.set_ylim(max(bottom, -2), min(top, 102))
-    if most > 1:
-        notes.append(f'mean ± s.d., {most} seeds')
-    # On a line of its own, or the axis is too short for it.
-    averaged = f'\n({"; ".join(notes)})' if notes else ''
-    ax.set_ylabel(f'{labels[1]}, %{averaged}')
-    legend(figure, ax)
-    save(figure, path)

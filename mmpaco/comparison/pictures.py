@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from mmpaco.analysis.class_values_picture import plot_class_values
 from mmpaco.analysis.pictures import (
     COLOURS,
     MARKERS,
     legend,
     new_figure,
     plain_log_axis,
-    plot_class_values,
     save,
     smooth,
 )
@@ -35,7 +35,7 @@ def plot_classes(
 ) -> None:
     """Draw a metric of every class against what the class has in training.
 
-    Seeds are averaged as by ``mmpaco.analysis.pictures.plot_class_values``.
+    Seeds are averaged as by ``plot_class_values`` of ``mmpaco.analysis``.
 
     Args:
         runs: Finished runs.

@@ -21,8 +21,8 @@ from evidence_report import (
     trials_table,
 )
 
+from mmpaco.analysis.class_values_picture import plot_class_values
 from mmpaco.analysis.gradient_norm import plot_gradient_norms
-from mmpaco.analysis.pictures import plot_class_values
 from mmpaco.runner.loaded_runner import training_counts
 from mmpaco.runner.tool_arguments import whole_number
 from mmpaco.runner.tool_ending import run_tool
@@ -98,6 +98,7 @@ COMPARED = [
         ('RIDE', 'ride', None),
     )
 ]
+BESIDE = ('Cross-entropy', 'Balanced Softmax', 'GPaCo')
 ORDER = (
     'Cross-entropy',
     'SupCon',
@@ -191,6 +192,12 @@ def write(
     methods = {label: records.get(label, []) for label in ORDER}
     first_seed = methods['GPaCo'][:1]
     others = {j.label: records.get(j.label, []) for j in ablations(chosen)}
+    # Beside what they are compared with, of the same seeds.
+    seeds = {job.seed for job in COMPARED}
+    compared = {
+        label: [x for x in records.get(label, []) if x['seed'] in seeds]
+        for label in (*BESIDE, *(job.label for job in COMPARED))
+    }
     fill(
         DOCS / 'evidence.md',
         {
@@ -208,6 +215,8 @@ def write(
                     ),
                 ]
             ),
+            'compared': methods_table(compared),
+            'compared adjusted': adjusted_table(compared),
             'ablations': methods_table({'GPaCo': first_seed, **others}),
             'gradients': '\n\n'.join(
                 [
@@ -223,14 +232,16 @@ def write(
         },
     )
     ran = {label: group for label, group in methods.items() if group}
-    plot_class_values(
-        {
-            label: [(counts, record['test']['classes']) for record in group]
-            for label, group in ran.items()
-        },
-        DOCS / 'images' / 'evidence_classes.png',
-        (20, 100),
-    )
+    for groups, name in ((methods, 'classes'), (compared, 'compared')):
+        plot_class_values(
+            {
+                label: [(counts, x['test']['classes']) for x in group]
+                for label, group in groups.items()
+                if group
+            },
+            DOCS / 'images' / f'evidence_{name}.png',
+            (20, 100),
+        )
     plot_gradient_norms(
         {
             label: group[0]['gradient_norm']
@@ -276,9 +287,9 @@ def main() -> None:
     if not args.report:
         grid.train(TRIALS)
     chosen = grid.choose(TRIALS)
-    jobs = finals(chosen, args.seeds) + ablations(chosen)
+    jobs = finals(chosen, args.seeds) + ablations(chosen) + COMPARED
     if not args.report:
-        grid.train(jobs + COMPARED)
+        grid.train(jobs)
     write(grid, chosen, jobs)
 
 

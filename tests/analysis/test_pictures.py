@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from mmpaco.analysis.class_values_picture import plot_class_values
 from mmpaco.analysis.pictures import (
     blank_figure,
-    plot_class_values,
     save,
     smooth,
 )
@@ -62,3 +62,32 @@ def test_bounds_out_of_order_are_refused(tmp_path, bounds):
         plot_class_values(
             {'a': [([1, 2], [3, 4])]}, tmp_path / 'x.png', bounds
         )
+
+
+def test_of_many_methods_each_has_a_panel_before_the_first(drawn, tmp_path):
+    counts = [30, 3, 300]
+    values = {f'method {i}': [50.0 + i, 10.0, 90.0] for i in range(7)}
+    plot_class_values(
+        {label: [(counts, value)] for label, value in values.items()},
+        tmp_path / 'x.png',
+        (10, 100),
+    )
+    axes = [ax for ax in drawn[0].axes if ax.get_visible()]
+    assert [ax.get_title() for ax in axes] == list(values)[1:]
+    for i, ax in enumerate(axes, 1):
+        (behind, line) = (x.get_data() for x in ax.lines[:2])
+        np.testing.assert_allclose(behind, [[300, 30, 3], [90, 50, 10]])
+        np.testing.assert_allclose(line, [[300, 30, 3], [90, 50 + i, 10]])
+    assert drawn[0].get_supxlabel() == (
+        'training images of the class (few < 10, many > 100); grey: method 0'
+    )
+
+
+def test_five_methods_share_a_panel_and_classes_with_names_too(
+    drawn, tmp_path
+):
+    for num, names in ((5, ()), (7, ('a', 'b', 'c'))):
+        group = [([30, 3, 300], [50.0, 10.0, 90.0])]
+        methods = {f'method {i}': group for i in range(num)}
+        plot_class_values(methods, tmp_path / 'x.png', names=names)
+        assert len(drawn[-1].axes) == 1

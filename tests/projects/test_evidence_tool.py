@@ -10,7 +10,16 @@ from evidence_grid import Grid
 from matplotlib.image import imread
 from support.paths import CONFIGS, DOCS, PROJECTS, TOOLS
 
-PICTURES = ('evidence_classes.png', 'evidence_gradients.png')
+PICTURES = tuple(
+    f'evidence_{name}.png' for name in ('classes', 'compared', 'gradients')
+)
+SECOND_STAGES = {
+    'SupCon': 20,
+    'SupCon, batch norm in the projector': 20,
+    'cRT': 10,
+    'LWS': 5,
+    'MiSLAS': 10,
+}
 
 
 @pytest.fixture
@@ -84,13 +93,14 @@ def test_every_training_is_another_one(tool, grid):
     jobs = tool.finals(chosen, 3) + tool.ablations(chosen)
     jobs += [job for job in tool.TRIALS if job not in jobs]
     assert len(jobs) == 6 * 3 + 6 + 10
+    jobs += tool.COMPARED
     assert len({job.name for job in jobs}) == len(jobs)
     runs = [grid._run(job) for job in jobs]
     assert len({run.config_sha256 for run in runs}) == len(runs)
     for job, run in zip(jobs, runs):
         cfg = run.cfg
         # The same budget for all but the second stage, which comes on top.
-        epochs = 20 if job.after else 100
+        epochs = SECOND_STAGES[job.label] if job.after else 100
         assert cfg.train_cfg.max_epochs == epochs
         assert cfg.train_dataloader.batch_size == 128
         assert cfg.test_dataloader.dataset.ann_file == 'test.txt'
@@ -143,7 +153,7 @@ def test_the_whole_grid_leaves_nothing_open(tool, grid, monkeypatch):
     write_records(grid, tool.TRIALS)
     chosen = grid.choose(tool.TRIALS)
     finals = tool.finals(chosen, 3)
-    jobs = finals + tool.ablations(chosen)
+    jobs = finals + tool.ablations(chosen) + tool.COMPARED
     normalised = [grid.normalised(j) for j in finals if j.normalised]
     write_records(grid, jobs + normalised)
     page = report(tool, monkeypatch)

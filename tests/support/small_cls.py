@@ -24,7 +24,7 @@ NAMES = sorted(
     for path in (CONFIGS / kind).glob('*.py')
     if set(path.stem.split('_')) & {*DATA, *CIFAR, 'cifar100'}
 )
-# As released, and in the papers' setting; tests/projects trains the small ones.
+# As released, and in the papers' setting; tests/projects has the small ones.
 COMPARED = sorted(
     path.relative_to(CONFIGS).with_suffix('').as_posix()
     for path in (CONFIGS / 'compared').glob('*.py')

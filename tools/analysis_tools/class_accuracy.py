@@ -1,6 +1,6 @@
 import argparse
 
-from mmpaco.analysis.pictures import plot_class_values
+from mmpaco.analysis.class_values_picture import plot_class_values
 from mmpaco.analysis.test_results import class_accuracy, read_results
 from mmpaco.runner.loaded_runner import training_counts
 from mmpaco.runner.tool_arguments import add_trust, named_file, picture
