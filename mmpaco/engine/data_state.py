@@ -24,6 +24,20 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
+def modules_with(model: nn.Module, method: str) -> list[Any]:
+    """Find the modules of a model that can be told something.
+
+    Args:
+        model (nn.Module): The model of a runner.
+        method (str): Name of the method that tells them.
+
+    Returns:
+        list: Those that have it.
+    """
+    modules = unwrapped(model).modules()
+    return [module for module in modules if hasattr(module, method)]
+
+
 def share_with_averages(runner: Runner) -> None:
     """Give the averaged copies of a model its own queue and class prior.
 

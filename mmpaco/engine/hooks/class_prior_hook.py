@@ -7,7 +7,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmpaco.engine.class_counts import count_classes, warn_of_missing
-from mmpaco.engine.data_state import share_with_averages, unwrapped
+from mmpaco.engine.data_state import modules_with, share_with_averages
 from mmpaco.registry import HOOKS
 
 
@@ -56,10 +56,7 @@ class ClassPriorHook(Hook):
         """
         share_with_averages(runner)
         counted: dict[Optional[int], Any] = {}
-        module: Any
-        for module in unwrapped(runner.model).modules():
-            if not hasattr(module, 'set_class_counts'):
-                continue
+        for module in modules_with(runner.model, 'set_class_counts'):
             if getattr(module, 'is_given', False):
                 continue
             num_classes = getattr(module, 'num_classes', None)
@@ -87,8 +84,7 @@ class ClassPriorHook(Hook):
 def _report_strength(runner: Runner) -> None:
     """Have heads say how strong their contrast is, now that all is known."""
     batch_size = runner.train_dataloader.batch_size
-    module: Any
-    for module in unwrapped(runner.model).modules():
+    for module in modules_with(runner.model, 'report_strength'):
         # A batch sampler of one's own may give batches of any size.
-        if hasattr(module, 'report_strength') and batch_size:
+        if batch_size:
             module.report_strength(batch_size)

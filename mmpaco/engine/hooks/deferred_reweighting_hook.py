@@ -1,13 +1,12 @@
 """Weights of the classes from a certain epoch on."""
 
 import logging
-from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from mmpaco.engine.data_state import unwrapped
+from mmpaco.engine.data_state import modules_with
 from mmpaco.registry import HOOKS
 
 
@@ -62,7 +61,7 @@ class DeferredReweightingHook(Hook):
             ValueError: If no module can be re-weighted, one has no class
                 weights, or the training counts iterations.
         """
-        if not self._modules(runner):
+        if not modules_with(runner.model, 'set_reweighting'):
             raise ValueError(
                 'no module of the model has a method set_reweighting, so '
                 'nothing can be re-weighted; use mmpaco.LDAMLoss or '
@@ -84,7 +83,7 @@ class DeferredReweightingHook(Hook):
                 level=logging.WARNING,
             )
             return
-        for module in self._modules(runner):
+        for module in modules_with(runner.model, 'set_reweighting'):
             # What has no weights says so now, and not at that epoch.
             module.set_reweighting(True)
 
@@ -95,13 +94,5 @@ class DeferredReweightingHook(Hook):
             runner (Runner): The runner, which knows the epoch.
         """
         is_on = runner.epoch >= self.epoch
-        for module in self._modules(runner):
+        for module in modules_with(runner.model, 'set_reweighting'):
             module.set_reweighting(is_on)
-
-    @staticmethod
-    def _modules(runner: Runner) -> list[Any]:
-        return [
-            module
-            for module in unwrapped(runner.model).modules()
-            if hasattr(module, 'set_reweighting')
-        ]
