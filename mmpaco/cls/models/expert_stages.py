@@ -1,11 +1,13 @@
 """What makes experts of the last stages of a residual network.
 
 RIDE, Wang et al., ICLR 2021, https://arxiv.org/abs/2010.01809
+BBN, Zhou et al., CVPR 2020, https://arxiv.org/abs/1912.02413
 """
 
 from collections.abc import Sequence
 from typing import Any, Optional, Union, cast
 
+import torch
 from mmpretrain.models.backbones import ResNet
 from torch import Tensor, nn
 
@@ -24,6 +26,9 @@ class ExpertStage(nn.Module):
         super().__init__()
         self.shared = shared
         self.experts = nn.ModuleList(experts)
+        # Whose map is asked for, if not those of all. The network says it
+        # anew before each forward pass.
+        self.only: Optional[int] = None
 
     def __getitem__(self, index: int) -> nn.Module:
         """Give a block of the first expert: ResNet reads its channels."""
@@ -33,18 +38,21 @@ class ExpertStage(nn.Module):
     def forward(
         self, x: Union[Tensor, tuple[Tensor, ...]]
     ) -> tuple[Tensor, ...]:
-        """Give the map of each expert.
+        """Give the map of each expert that is asked.
 
         Args:
             x (Tensor | tuple[Tensor]): A map of all experts, or one of each.
 
         Returns:
-            tuple[Tensor]: E maps.
+            tuple[Tensor]: E maps, or one if ``only`` one expert is asked.
         """
+        asked = list(self.experts)
+        if self.only is not None:
+            asked = [self.experts[self.only]]
         if isinstance(x, Tensor):
             x = x if self.shared is None else self.shared(x)
-            x = (x,) * len(self.experts)
-        return tuple(blocks(y) for blocks, y in zip(self.experts, x))
+            x = (x,) * len(asked)
+        return tuple(blocks(y) for blocks, y in zip(asked, x))
 
 
 class MultiExpertBase(ResNet):
@@ -61,6 +69,7 @@ class MultiExpertBase(ResNet):
         own_stages: int = 2,
         own_blocks: Optional[int] = None,
         widths: Optional[Sequence[int]] = None,
+        joined: bool = False,
         **kwargs: Any,
     ) -> None:
         if num_experts < 1:
@@ -84,12 +93,15 @@ class MultiExpertBase(ResNet):
         self.own_stages = own_stages
         self.own_blocks = own_blocks
         self.widths = widths
+        self.joined = joined
         super().__init__(*args, **kwargs)
         if tuple(self.out_indices) != (self.num_stages - 1,):
             raise ValueError(
                 'each expert gives its last map, so out_indices must be '
                 f'({self.num_stages - 1},), but got {self.out_indices}'
             )
+        if joined:
+            self.feat_dim *= num_experts
 
     def make_res_layer(self, **kwargs: Any) -> nn.Module:
         """Build a stage.
@@ -151,15 +163,42 @@ class MultiExpertBase(ResNet):
         if place:
             kwargs['in_channels'] = self.widths[place - 1] * self.expansion
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, x: Union[Tensor, Sequence[Tensor]]
+    ) -> tuple[Tensor, ...]:
         """Give the last map of each expert.
 
         Args:
-            x (Tensor): Images of shape (N, 3, H, W).
+            x (Tensor | Sequence[Tensor]): Images of shape (N, 3, H, W) for
+                all experts, or those of each of the E, which go one after the
+                other through what the experts share.
 
         Returns:
-            tuple[Tensor]: E maps of shape (N, D, H', W').
+            tuple[Tensor]: E maps of shape (N, D, H', W'), or the one of shape
+            (N, E * D, H', W') that they are ``joined`` to.
+
+        Raises:
+            ValueError: If there are images for another number of experts.
         """
+        if isinstance(x, Tensor):
+            maps = self._maps(x)
+        elif len(x) == self.num_experts:
+            maps = tuple(self._maps(y, k)[0] for k, y in enumerate(x))
+        else:
+            raise ValueError(
+                'expected one batch of images for all experts, or one for '
+                f'each of num_experts={self.num_experts}, but got {len(x)}'
+            )
+        return (torch.cat(maps, 1),) if self.joined else maps
+
+    def _maps(
+        self, x: Tensor, only: Optional[int] = None
+    ) -> tuple[Tensor, ...]:
+        """Give the last map of all experts, or of one."""
+        for name in self.res_layers:
+            layer = getattr(self, name)
+            if isinstance(layer, ExpertStage):
+                layer.only = only
         maps: tuple[Tensor, ...]
         (maps,) = super().forward(x)
         return maps

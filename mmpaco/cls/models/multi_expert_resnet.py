@@ -1,6 +1,7 @@
 """Residual networks whose last layers each expert has of its own.
 
 RIDE, Wang et al., ICLR 2021, https://arxiv.org/abs/2010.01809
+BBN, Zhou et al., CVPR 2020, https://arxiv.org/abs/1912.02413
 """
 
 from typing import Any
@@ -30,11 +31,14 @@ class MultiExpertResNet(MultiExpertBase):
         own_stages (int): Number of stages, the last ones, that each expert
             has of its own. Defaults to 2, as in RIDE.
         own_blocks (int, optional): In their place, number of blocks, the last
-            ones of the last stage. Defaults to None: ``own_stages``.
+            ones of the last stage; 1 in BBN. Defaults to None:
+            ``own_stages``.
         widths (Sequence[int], optional): Channels of each own stage, inside
             of its bottlenecks: of its output it is a fourth. RIDE has
             (192, 384), three fourths. Defaults to None: those of the plain
             network.
+        joined (bool): Whether the maps are joined to one of all their
+            channels, for any neck and head, as in BBN. Defaults to False.
         groups (int): Groups of the 3 x 3 convolutions; more than 1 make it a
             ResNeXt. Defaults to 1.
         width_per_group (int): Channels of each group in the first stage.
@@ -95,6 +99,7 @@ class MultiExpertCIFARResNet(MultiExpertBase, CIFARResNet):
         widths (Sequence[int], optional): Channels of each own stage, at
             least those of the stage before. RIDE has (24, 48). Defaults to
             None: those of the plain network.
+        joined (bool): As there. Defaults to False.
         **kwargs: Other arguments of ``mmpaco.CIFARResNet``.
 
     Raises:
@@ -125,6 +130,7 @@ class MultiExpertResNetCIFAR(MultiExpertBase, ResNet_CIFAR):
         own_stages (int): As there. Defaults to 2.
         own_blocks (int, optional): As there. Defaults to None.
         widths (Sequence[int], optional): As there. Defaults to None.
+        joined (bool): As there. Defaults to False.
         **kwargs: Other arguments of mmpretrain's ``ResNet_CIFAR``.
 
     Raises:
