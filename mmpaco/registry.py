@@ -52,10 +52,13 @@ DATASETS = _child(
     'cls.datasets.image_list',
     'cls.datasets.inaturalist',
     'cls.datasets.long_tailed',
+    'engine.paired_dataset',
     'engine.split_dataset',
     'seg.datasets',
 )
-DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'engine.class_power_sampler')
+DATA_SAMPLERS = _child(
+    root.DATA_SAMPLERS, 'engine.class_power_sampler', 'engine.paired_dataset'
+)
 TRANSFORMS = _child(root.TRANSFORMS, 'cls.datasets.transforms')
 HOOKS = _child(root.HOOKS, 'engine.hooks')
 METRICS = _child(root.METRICS, 'cls.evaluation', 'seg.evaluation')

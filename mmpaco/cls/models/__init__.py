@@ -1,5 +1,6 @@
 """Heads, classifiers, networks and their data preprocessor."""
 
+from .bbn_classifier import BBNClassifier
 from .causal_norm_head import CausalNormHead
 from .cifar_resnet import CIFARResNet
 from .cosine_head import CosineClsHead
@@ -20,6 +21,7 @@ from .resnet import FrozenConvResNet, ResNet200
 from .scaled_head import ScaledClsHead
 
 __all__ = [
+    'BBNClassifier',
     'CIFARResNet',
     'CausalNormHead',
     'CosineClsHead',

@@ -17,9 +17,11 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
 
     In training the batch is view-major: first view 1 of all images, then
     view 2 of all images, and so on; the data samples are repeated in that
-    order. In test it does what ``ClsDataPreprocessor`` does, but joins the
-    views of a training batch that is used there (``PreciseBNHook``). Labels
-    are checked here, while they are on the host.
+    order. The two images of a pair (``mmpaco.PairedDataset``) are such views,
+    too, with data samples of their own. In test it does what
+    ``ClsDataPreprocessor`` does, but joins the views of a training batch that
+    is used there (``PreciseBNHook``). Labels are checked here, while they are
+    on the host.
 
     Args:
         num_views (int): Views of each image in training. Defaults to 2.
@@ -96,8 +98,10 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
                 'pipelines of validation and test'
             )
         if samples is not None:
+            has_own = isinstance(samples[0], (list, tuple))
+            views = samples if has_own else [samples] * self.num_views
+            samples = [sample for view in views for sample in view]
             check_labels(sample_labels(samples), self.num_classes)
-            samples = list(samples) * self.num_views
         if self.num_views > 1 or _are_views(inputs):
             inputs = self._join_views(inputs)
         batch = super().forward(
@@ -113,9 +117,18 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
                 f'expected {self.num_views} views of each image, but the '
                 f'batch has {num_views}; set num_views={self.num_views} in '
                 'MultiView of train_dataloader.dataset.pipeline, or '
-                f'num_views={num_views} in the data preprocessor and the head'
+                f'num_views={num_views} in the data preprocessor and the '
+                'head; for pairs (mmpaco.PairedDataset), the sampler '
+                'mmpaco.PairSampler'
             )
-        sizes = {tuple(image.shape) for view in inputs for image in view}
+        images = [image for view in inputs for image in view]
+        if any(getattr(image, 'ndim', None) != 3 for image in images):
+            raise ValueError(
+                'the images of pairs (mmpaco.PairedDataset) must be single '
+                'ones, but each has views; give their pipeline without '
+                'MultiView'
+            )
+        sizes = {tuple(image.shape) for image in images}
         if len(sizes) > 1:
             raise ValueError(
                 'the images of a batch must have one size, but got '
@@ -124,7 +137,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             )
         if isinstance(inputs[0], torch.Tensor):
             return torch.cat(tuple(inputs))
-        return [image for view in inputs for image in view]
+        return images
 
 
 def _are_views(inputs: Any) -> bool:

@@ -1,5 +1,6 @@
 """Hooks of mmengine's runner."""
 
+from .bbn_progress_hook import BBNProgressHook
 from .causal_norm_hook import CausalNormHook
 from .channels_last_hook import ChannelsLastHook
 from .class_prior_hook import ClassPriorHook
@@ -8,6 +9,7 @@ from .paco_queue_hook import PaCoQueueHook
 from .whole_checkpoint_hook import WholeCheckpointHook
 
 __all__ = [
+    'BBNProgressHook',
     'CausalNormHook',
     'ChannelsLastHook',
     'ClassPriorHook',
