@@ -1,6 +1,6 @@
-# In the papers' setting: their epochs, augmentation, batch, rate and decay. The
-# last block is there twice, as in the release, and the images of rare classes
-# come to those of a batch.
+# In the papers' setting: their epochs, augmentation, batch, rate and decay.
+# The network is that of the release, with its last block twice, and the images
+# of rare classes come to those of a batch.
 _base_ = [
     '../baselines/cross-entropy_resnet32_cifar100-lt-if100.py',
     '../_base_/methods/bbn.py',

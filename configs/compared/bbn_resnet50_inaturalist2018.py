@@ -1,5 +1,6 @@
-# As released: the constants of ImageNet, and a progress that ends at 179 / 200.
-# The list to validate, which the papers report, chooses nothing.
+# As released: the constants of ImageNet, and branches that are mixed as if
+# there were 200 epochs. The list to validate, which the papers report, chooses
+# nothing.
 _base_ = [
     '../_base_/runtime_last.py',
     '../_base_/models/resnet50.py',

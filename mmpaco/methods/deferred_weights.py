@@ -78,13 +78,7 @@ def deferred_weights(
             f'{name} weights the classes from an epoch on, and beta=0 has no '
             'weights; give a beta such as 0.9999'
         )
-    epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
-    if not epochs:
-        raise Refusal(
-            f'{name} weights the classes from an epoch on, and the config '
-            'counts iterations (train_cfg); set train_cfg=dict(by_epoch=True, '
-            'max_epochs=...)'
-        )
+    epochs = epochs_of(cfg, f'{name} weights the classes from an epoch on')
     epoch: int = options.given.get('reweighting_epoch', epochs * 4 // 5)
     hook = dict(type='mmpaco.DeferredReweightingHook', epoch=epoch)
     decision = f'Classes are weighted from epoch {epoch} on, as given.'
@@ -95,3 +89,22 @@ def deferred_weights(
             'learning rate by 100 there; that of the config stays.'
         )
     return dict(reweighting=hook), decision
+
+
+def epochs_of(cfg: Config, why: str) -> int:
+    """Give the number of epochs of a config.
+
+    Args:
+        cfg (Config): The config.
+        why (str): What they are needed for, the begin of a sentence.
+
+    Raises:
+        Refusal: If it counts iterations.
+    """
+    epochs: int = (cfg.get('train_cfg') or {}).get('max_epochs')
+    if not epochs:
+        raise Refusal(
+            f'{why}, and the config counts iterations (train_cfg); set '
+            'train_cfg=dict(by_epoch=True, max_epochs=...)'
+        )
+    return epochs

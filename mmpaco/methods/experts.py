@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.config import Config
 
-from .base import Facts, Options, Plan, Refusal, method
+from .base import Facts, Options, Plan, method
 from .classifier_losses import balanced_note, loss_plan
-from .classifier_settings import add_pooling
-from .deferred_weights import REWEIGHTING_EPOCH, deferred_weights
-from .stock_classifiers import check_stock_linear, classifier_of
+from .classifier_settings import (
+    CROSS_ENTROPIES,
+    add_pooling,
+    add_shots,
+    loss_decisions,
+    switch_recipes,
+    unmix,
+    unmix_decisions,
+)
+from .deferred_weights import REWEIGHTING_EPOCH, deferred_weights, epochs_of
+from .expert_forms import expert_form
+from .stock_classifiers import (
+    check_linear,
+    check_stock_linear,
+    classifier_of,
+)
 from .training_data import type_name
 
 _SCOPE = 'mmpretrain'
 _HEAD = 'model.head'
 _LOSS = 'model.head.loss'
 _BACKBONE = 'model.backbone'
-# Of tuples of maps they pool every one.
-_POOLINGS = ('GlobalAveragePooling', 'GeneralizedMeanPooling')
-
-
-class _Form(NamedTuple):
-    """The expert form of a network, and what its own form begins from."""
-
-    type: str
-    num_stages: int
-    base_channels: int
-    # What is told to the form and is the default of the network.
-    told: dict[str, Any]
-
-
-_LARGE = ('mmpaco.MultiExpertResNet', 4, 64)
-_FORMS = {
-    'ResNet': _Form(*_LARGE, {}),
-    'ResNeXt': _Form(*_LARGE, dict(groups=32, width_per_group=4)),
-    'ResNetV1c': _Form(*_LARGE, dict(deep_stem=True)),
-    'ResNetV1d': _Form(*_LARGE, dict(deep_stem=True, avg_down=True)),
-    'ResNet_CIFAR': _Form('mmpaco.MultiExpertResNetCIFAR', 4, 64, {}),
-    'CIFARResNet': _Form('mmpaco.MultiExpertCIFARResNet', 3, 16, {}),
-}
-# The others have bottlenecks, of four times the channels.
-_BASIC = (18, 34)
+# Where it has a dotted key, which in a list of hooks it has not.
+_PROGRESS_EPOCHS = 'default_hooks.progress.epochs'
 
 
 @method(
@@ -69,29 +58,17 @@ def ride(cfg: Config, facts: Facts, options: Options) -> Plan:
         'a method that is a loss alone: cb-focal, logit-adjusted or '
         'balanced-softmax',
     )
-    old = cfg.model.get('backbone') or {}
-    form = _form_of(old)
-    _check_pooling(cfg.model)
+    form = expert_form(cfg, 'ride')
     model: dict[str, Any] = {}
     pooling: list[str] = []
     add_pooling(model, cfg, pooling)
     hooks, weighted = deferred_weights(cfg, options, 'ride')
     experts = options.given.get('num_experts', 3)
     scale = options.given.get('scale', 30.0)
-    widths = _widths(old, form)
-    backbone: dict[str, Any] = dict(
-        type=form.type,
-        num_experts=experts,
-        own_stages=len(widths),
-        **{k: old.get(k, v) for k, v in form.told.items()},
-    )
-    channels = widths[-1]
+    widths = form.widths
+    backbone = dict(form.settings, num_experts=experts, own_stages=len(widths))
     if experts > 1:
         backbone['widths'] = widths = tuple(x * 3 // 4 for x in widths)
-        channels = widths[-1]
-    last = (old.get('num_stages', form.num_stages) - 1,)
-    if tuple(old.get('out_indices', last)) != last:
-        backbone['out_indices'] = last
     plan = loss_plan(
         cfg,
         classifier,
@@ -105,9 +82,8 @@ def ride(cfg: Config, facts: Facts, options: Options) -> Plan:
         ),
         [
             *balanced_note(facts, 'one margin for all, without weights'),
-            f'{form.type} takes the place of {type_name(old)}: '
-            f'num_experts={experts} share all but the last {len(widths)} '
-            'stages, of which each has its own'
+            f'{form.place}: num_experts={experts} share all but the last '
+            f'{len(widths)} stages, of which each has its own'
             + (
                 ', with three fourths of the channels, as in the release.'
                 if experts > 1
@@ -119,13 +95,13 @@ def ride(cfg: Config, facts: Facts, options: Options) -> Plan:
             *_factors(options),
             weighted,
             *pooling,
-            *_weights(cfg, old),
+            *form.notes,
             "The release's distillation, and its second stage, which learns "
             'how many experts an image needs, are left out.',
         ],
         dict(
             type='mmpaco.MultiExpertClsHead',
-            in_channels=channels * _expansion(old, form),
+            in_channels=widths[-1] * form.expansion,
             num_experts=experts,
             scale=scale,
         ),
@@ -133,40 +109,6 @@ def ride(cfg: Config, facts: Facts, options: Options) -> Plan:
     plan.settings['model'].update(model, backbone=backbone)
     plan.settings['default_hooks'] = hooks
     return plan
-
-
-def _form_of(backbone: Mapping[str, Any]) -> _Form:
-    """Find the expert form of a network."""
-    name = type_name(backbone)
-    if name not in _FORMS:
-        raise Refusal(
-            f'the backbone is {name or None}, which has no form of several '
-            f'experts; ride is for {", ".join(_FORMS)}'
-        )
-    return _FORMS[name]
-
-
-def _widths(backbone: Mapping[str, Any], form: _Form) -> tuple[int, ...]:
-    """Give the channels of the last two stages."""
-    stages = backbone.get('num_stages', form.num_stages)
-    base = backbone.get('base_channels', form.base_channels)
-    return tuple(base * 2**i for i in range(stages)[-2:])
-
-
-def _expansion(backbone: Mapping[str, Any], form: _Form) -> int:
-    """Tell how many times more channels a block gives than it has inside."""
-    is_basic = form is _FORMS['CIFARResNet'] or backbone.get('depth') in _BASIC
-    return int(backbone.get('expansion') or (1 if is_basic else 4))
-
-
-def _check_pooling(model: Mapping[str, Any]) -> None:
-    """Refuse a neck that does not pool the map of each expert."""
-    name = type_name(model.get('neck'))
-    if name and name not in _POOLINGS:
-        raise Refusal(
-            f'the neck is {name}, and ride needs one that pools the map of '
-            f'each expert; use {" or ".join(_POOLINGS)}'
-        )
 
 
 def _factors(options: Options) -> list[str]:
@@ -181,13 +123,74 @@ def _factors(options: Options) -> list[str]:
     ]
 
 
-def _weights(cfg: Config, backbone: Mapping[str, Any]) -> list[str]:
-    """Say what becomes of weights that the config begins from."""
-    init = backbone.get('init_cfg') or {}
-    if type_name(init) != 'Pretrained' and not cfg.get('load_from'):
-        return []
-    return [
-        'The weights that the config begins from are for what the experts '
-        'share alone: the layers of an expert have other names, and other '
-        'channels.'
+@method(
+    'bbn',
+    _SCOPE,
+    'two branches, for images as they come and for rare ones, mixed by epoch',
+    'BBN, Zhou et al., CVPR 2020, https://arxiv.org/abs/1912.02413',
+    {'power': 'train_dataloader.sampler.power', 'epochs': _PROGRESS_EPOCHS},
+)
+def bbn(cfg: Config, facts: Facts, options: Options) -> Plan:
+    """Give a residual network two branches, and each image a rare one."""
+    classifier = classifier_of(cfg)
+    check_stock_linear(
+        classifier,
+        'bbn doubles the features',
+        'a method that is a loss alone: balanced-softmax or logit-adjusted',
+    )
+    check_linear(classifier, cfg)
+    form = expert_form(cfg, 'bbn')
+    epochs = epochs_of(cfg, 'bbn mixes its branches by the epoch')
+    loss = classifier.head.get('loss') or {}
+    head: dict[str, Any] = dict(
+        classifier.head_changes,
+        in_channels=2 * form.widths[-1] * form.expansion,
+    )
+    decisions = [
+        *classifier.notes,
+        *balanced_note(facts, 'two branches for much the same images'),
+        f'{form.place}: its last block is there twice, once for images as '
+        'they come and once for those of rare classes, and their maps are '
+        'joined.',
+        *form.notes,
+        'To each image comes one of a class that is drawn by one over its '
+        'number of images (mmpaco.PairedDataset, mmpaco.PairSampler), so a '
+        'batch has twice the images; the dataset of the config is '
+        'train_dataloader.dataset.dataset now.',
+        f'The branches are mixed by the epoch of {epochs}'
+        + (
+            ', with epochs as given.'
+            if 'epochs' in options.given
+            else ', until the second has all; in the release it does not for '
+            '90 and 180 epochs, which count as of 100 and 200 there (--set '
+            'epochs=200).'
+        ),
+        *unmix_decisions(classifier),
     ]
+    if type_name(loss) in CROSS_ENTROPIES and not loss.get('use_soft'):
+        decisions.append('The loss of the config stays, of both labels.')
+    else:
+        head['loss'] = dict(_delete_=True, type='CrossEntropyLoss')
+        decisions += loss_decisions(classifier)
+    model: dict[str, Any] = dict(
+        type='mmpaco.BBNClassifier',
+        backbone=dict(form.settings, num_experts=2, own_blocks=1, joined=True),
+        head=head,
+    )
+    add_pooling(model, cfg, decisions)
+    settings: dict[str, Any] = dict(
+        model=model,
+        train_dataloader=dict(
+            sampler=dict(_delete_=True, type='mmpaco.PairSampler'),
+            dataset=dict(
+                _delete_=True,
+                type='mmpaco.PairedDataset',
+                dataset=cfg.train_dataloader.dataset,
+            ),
+        ),
+        default_hooks=dict(progress=dict(type='mmpaco.BBNProgressHook')),
+    )
+    unmix(settings, classifier, type='mmpaco.MultiViewDataPreprocessor')
+    switch_recipes(settings, cfg, decisions)
+    add_shots(settings, cfg, decisions)
+    return Plan(settings, decisions)

@@ -1,8 +1,18 @@
 """What the methods of several experts make of a config."""
 
 import pytest
+import torch
 from mmpretrain.registry import MODELS
-from support.method_plans import BALANCED, TAILED, applied, told
+from support.method_plans import (
+    BALANCED,
+    BASE,
+    LEAF,
+    MIXED,
+    STEPS,
+    TAILED,
+    applied,
+    told,
+)
 from support.scope import enter_scope
 
 from mmpaco.methods import Refusal
@@ -143,7 +153,7 @@ def test_weights_to_begin_with_are_for_what_is_shared():
     network = dict(type='ResNet', depth=18, init_cfg=init)
     cfg, plan = applied('ride', **backbone(**network))
     assert cfg.model.backbone.init_cfg == init
-    assert 'what the experts share alone' in told(plan)
+    assert 'the stages that all experts share alone' in told(plan)
     assert 'experts share alone' in told(applied('ride', load_from='b')[1])
     assert 'experts share alone' not in told(applied('ride')[1])
 
@@ -176,3 +186,118 @@ def test_what_has_no_experts_is_refused(changes, why):
 def test_weights_of_classes_are_needed():
     with pytest.raises(Refusal, match='ride weights the classes .* beta=0'):
         applied('ride', given=dict(beta=0))
+
+
+def test_two_branches_are_trained_on_pairs():
+    cfg, plan = applied('bbn', TAILED)
+    assert cfg.model.type == 'mmpaco.BBNClassifier'
+    assert cfg.model.backbone == dict(
+        type='mmpaco.MultiExpertResNet',
+        depth=18,
+        num_experts=2,
+        own_blocks=1,
+        joined=True,
+    )
+    assert cfg.model.neck == BASE['model']['neck']
+    assert cfg.model.head == dict(BASE['model']['head'], in_channels=1024)
+    assert cfg.data_preprocessor == dict(
+        BASE['data_preprocessor'], type='mmpaco.MultiViewDataPreprocessor'
+    )
+    assert cfg.train_dataloader == dict(
+        batch_size=64,
+        sampler=dict(type='mmpaco.PairSampler'),
+        dataset=dict(type='mmpaco.PairedDataset', dataset=LEAF),
+    )
+    assert cfg.custom_hooks == BASE['custom_hooks']
+    assert cfg.default_hooks.progress == dict(type='mmpaco.BBNProgressHook')
+    for what in (
+        'takes the place of ResNet: its last block is there twice',
+        'a batch has twice the images',
+        'by the epoch of 7, until the second has all',
+        'The loss of the config stays, of both labels',
+    ):
+        assert what in told(plan)
+    assert 'much the same images' in told(applied('bbn', BALANCED)[1])
+
+
+@pytest.mark.usefixtures('no_init')
+@pytest.mark.parametrize('name', NETWORKS)
+def test_two_branches_of_a_network_are_built(name):
+    enter_scope('mmpretrain')
+    network, channels, _ = NETWORKS[name]
+    cfg, _ = applied('bbn', **backbone(**network))
+    assert cfg.model.head.in_channels == 2 * channels
+    model = MODELS.build(cfg.model)
+    assert model.backbone.feat_dim == 2 * channels
+    images = torch.randn(4, 3, 32, 32)
+    assert model.extract_feat(images)[0].shape == (4, 2 * channels)
+
+
+def test_a_cross_entropy_of_one_label_each_trains_the_branches():
+    def changed(**changes):
+        cfg, plan = applied('bbn', **changes)
+        return cfg.model.head.loss, cfg, told(plan)
+
+    def loss(**options):
+        return dict(model=dict(head=dict(loss=dict(options, _delete_=True))))
+
+    plain = dict(type='CrossEntropyLoss')
+    smooth = dict(type='LabelSmoothLoss', label_smooth_val=0.1)
+    assert changed(**loss(**smooth))[0] == smooth
+    soft = changed(**loss(type='CrossEntropyLoss', use_soft=True))
+    assert soft[0] == plain
+    focal = changed(**loss(type='FocalLoss'))
+    assert focal[0] == plain and 'FocalLoss gives way' in focal[2]
+    mixed = changed(**MIXED)
+    assert mixed[1].model.train_cfg is None
+    assert 'Mixup, CutMix and one-hot labels go' in mixed[2]
+
+
+def test_a_switch_of_recipes_keeps_pairs():
+    recipe = dict(
+        action_epoch=3,
+        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1),
+        train_pipeline=STEPS,
+    )
+    hook = dict(type='SwitchRecipeHook', schedule=[recipe])
+    cfg, _ = applied('bbn', custom_hooks=[hook])
+    (switch,) = cfg.custom_hooks
+    assert switch.schedule == [dict(action_epoch=3, train_pipeline=STEPS)]
+
+
+def test_values_of_bbn_can_be_given():
+    cfg, plan = applied('bbn', given=dict(epochs=10, power=0))
+    assert cfg.default_hooks.progress.epochs == 10
+    assert cfg.train_dataloader.sampler.power == 0
+    assert 'with epochs as given' in told(plan)
+
+
+@pytest.mark.parametrize(
+    'changes, why',
+    [
+        (backbone(type='VisionTransformer'), 'bbn is for ResNet, ResNeXt'),
+        (
+            dict(model=dict(neck=dict(_delete_=True, type='LinearNeck'))),
+            'the neck is LinearNeck, and bbn needs one',
+        ),
+        (
+            dict(model=dict(head=dict(_delete_=True, type='ClsHead'))),
+            'bbn doubles the features of a LinearClsHead',
+        ),
+        (
+            dict(train_cfg=dict(_delete_=True, by_epoch=False, max_iters=9)),
+            'bbn mixes its branches by the epoch, and the config counts',
+        ),
+        (
+            dict(
+                train_dataloader=dict(
+                    dataset=dict(pipeline=[dict(type='MultiView'), STEPS[-1]])
+                )
+            ),
+            'makes several views already',
+        ),
+    ],
+)
+def test_what_has_no_branches_is_refused(changes, why):
+    with pytest.raises(Refusal, match=why):
+        applied('bbn', **changes)

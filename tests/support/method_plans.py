@@ -43,7 +43,7 @@ MIXED = dict(model=dict(train_cfg=dict(augments=[dict(type='Mixup')])))
 CONTRAST = ('gpaco', 'paco', 'supcon', 'multi-task')
 ALL = [x.name for x in methods('mmpretrain')]
 # For a linear head alone.
-LINEAR = ('ldam-drw', 'lws', 'mislas', 'reslt', 'ride', 'tde')
+LINEAR = ('bbn', 'ldam-drw', 'lws', 'mislas', 'reslt', 'ride', 'tde')
 LOSSES = (
     *('balanced-softmax', 'cb-focal', 'focal', 'ldam-drw'),
     'logit-adjusted',

@@ -40,6 +40,9 @@ class BBNClassifier(ImageClassifier):
             ``joined=True``; ``own_blocks=1`` as in the paper.
         neck (dict, optional): Config of the neck, which pools the map.
         head (dict, optional): Config of any head, of twice the channels.
+        data_preprocessor (dict, optional): Config of a
+            ``mmpaco.MultiViewDataPreprocessor``, the type that it has if none
+            is given.
         **kwargs: Other arguments of ``ImageClassifier``.
 
     Raises:
@@ -53,9 +56,6 @@ class BBNClassifier(ImageClassifier):
         >>> model = MODELS.build(
         ...     dict(
         ...         type='mmpaco.BBNClassifier',
-        ...         data_preprocessor=dict(
-        ...             type='mmpaco.MultiViewDataPreprocessor'
-        ...         ),
         ...         backbone=dict(
         ...             type='mmpaco.MultiExpertCIFARResNet',
         ...             num_experts=2,
@@ -83,9 +83,19 @@ class BBNClassifier(ImageClassifier):
         backbone: dict[str, Any],
         neck: Optional[dict[str, Any]] = None,
         head: Optional[dict[str, Any]] = None,
+        data_preprocessor: Optional[dict[str, Any]] = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(backbone=backbone, neck=neck, head=head, **kwargs)
+        super().__init__(
+            backbone=backbone,
+            neck=neck,
+            head=head,
+            data_preprocessor={
+                'type': 'mmpaco.MultiViewDataPreprocessor',
+                **(data_preprocessor or {}),
+            },
+            **kwargs,
+        )
         net, prep = self.backbone, self.data_preprocessor
         if (
             not isinstance(net, MultiExpertBase)

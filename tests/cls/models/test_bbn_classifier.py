@@ -45,7 +45,6 @@ class GivenFeatures(MultiExpertBase):
 
 
 def model(backbone=NET, channels=128, classes=5, **options):
-    options.setdefault('data_preprocessor', PAIRS)
     return MODELS.build(
         dict(
             type='mmpaco.BBNClassifier',
