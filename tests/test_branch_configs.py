@@ -1,6 +1,5 @@
 """Promises of the configs of ResLT and De-confound-TDE."""
 
-import copy
 import functools
 import math
 from typing import NamedTuple, Optional
@@ -8,10 +7,11 @@ from typing import NamedTuple, Optional
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
+from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from support import small_cls
-from support.released_settings import BACKBONES
+from support.released_settings import BACKBONES, TWO_BRANCHES
+from support.schedules import rates
 from support.small_cls import COMPARED, data_of, parts_of, pipeline
 
 load = functools.cache(small_cls.load)
@@ -123,7 +123,12 @@ def test_heads_and_losses(name):
     model = MODELS.build(cfg.model)
     head, loss = model.head, model.head.loss_module
     size = sum(x.numel() for x in model.backbone.parameters())
-    assert size == BACKBONES[net]
+    is_doubled = name.startswith('compared/tde_resnet32') and (
+        'papers' not in name
+    )
+    assert size == (TWO_BRANCHES if is_doubled else BACKBONES)[net]
+    if is_doubled:
+        assert head.in_channels == 128 and model.backbone.joined
     classes = cfg.data_preprocessor.num_classes
     assert head.num_classes == classes
     (hook,) = cfg.custom_hooks
@@ -153,26 +158,6 @@ def test_heads_and_losses(name):
     # Everything is trained, and decays alike.
     (group,) = build_optim_wrapper(model, cfg.optim_wrapper).param_groups
     assert len(group['params']) == len(list(model.parameters()))
-
-
-def rates(cfg):
-    """The rate of each epoch, as ParamSchedulerHook steps it."""
-    weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([weight], cfg.optim_wrapper.optimizer.lr)
-    schedulers = [
-        PARAM_SCHEDULERS.build(
-            copy.deepcopy(x), default_args=dict(optimizer=optimizer)
-        )
-        for x in cfg.param_scheduler
-    ]
-    found = []
-    for _ in range(cfg.train_cfg.max_epochs):
-        found.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()
-        for scheduler in schedulers:
-            assert scheduler.by_epoch
-            scheduler.step()
-    return found
 
 
 def rise(epoch):

@@ -101,10 +101,10 @@ def epochs_of(cfg: Config, why: str) -> int:
     Raises:
         Refusal: If it counts iterations.
     """
-    epochs: int = (cfg.get('train_cfg') or {}).get('max_epochs')
+    epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
     if not epochs:
         raise Refusal(
             f'{why}, and the config counts iterations (train_cfg); set '
             'train_cfg=dict(by_epoch=True, max_epochs=...)'
         )
-    return epochs
+    return int(epochs)

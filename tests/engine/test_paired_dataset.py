@@ -84,6 +84,18 @@ def test_first_is_each_image_once_and_second_is_reversed():
     assert (abs(drawn - mean) < 5 * np.sqrt(mean)).all()
 
 
+def test_rare_classes_of_cifar_are_drawn_as_in_the_release():
+    class Images(list):
+        def get_gt_labels(self):
+            return self
+
+    counts = [int(500 * 100 ** (-k / 99)) for k in range(100)]
+    dataset = PairedDataset(Images(np.repeat(range(100), counts)))
+    found = build(dataset).second.probabilities(0)
+    expected = [0.0004382022, 0.0045646066, 0.0438202202]
+    np.testing.assert_allclose(found[[0, 50, 99]], expected, rtol=1e-6)
+
+
 def test_it_draws_as_the_samplers_that_it_consists_of():
     """By seed and epoch alone, so as without an interruption."""
     dataset = pairs()

@@ -120,5 +120,7 @@ BACKBONES = {
     'resnext101-32x4d': 42_128_704,
     'resnet32': 463_504,
 }
+# Of two branches, whose last block is there twice.
+TWO_BRANCHES = {'resnet32': 537_488, 'resnet50': 27_970_624}
 # Of the stem of 7 x 7 pixels, one of 3 x 3 is left.
 CIFAR_RESNET50 = 23_508_032 - 64 * 3 * (49 - 9)

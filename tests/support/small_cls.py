@@ -195,8 +195,11 @@ def small_options(name, root):
         loader = f'{split}_dataloader'
         if cfg.get(loader) is None:
             continue
-        options[f'{loader}.dataset.data_root'] = root
-        options[f'{loader}.dataset.indices'] = images
+        dataset = f'{loader}.dataset'
+        if 'dataset' in cfg[loader].dataset:
+            dataset += '.dataset'
+        options[f'{dataset}.data_root'] = root
+        options[f'{dataset}.indices'] = images
         options[f'{loader}.batch_size'] = 2
         options[f'{loader}.num_workers'] = 0
         options[f'{loader}.persistent_workers'] = False

@@ -4,17 +4,13 @@
 #   train_dataloader = _base_.method.train_dataloader
 #   train_dataloader.dataset.dataset = ...
 # with a dataset whose pipeline makes one view.
+_base_ = '../models/cifar-two-branches.py'
+
 method = dict(
     data_preprocessor=dict(type='mmpaco.MultiViewDataPreprocessor'),
     model=dict(
         type='mmpaco.BBNClassifier',
-        # The last block is there twice.
-        backbone=dict(
-            type='mmpaco.MultiExpertCIFARResNet',
-            num_experts=2,
-            own_blocks=1,
-            joined=True,
-        ),
+        backbone=_base_.two_branches,
         head=dict(in_channels=128),
     ),
     train_dataloader=dict(
