@@ -96,6 +96,7 @@ COMPARED = [
         ('De-confound-TDE', 'tde', None),
         ('ResLT', 'reslt', None),
         ('RIDE', 'ride', None),
+        ('BBN', 'bbn', None),
     )
 ]
 BESIDE = ('Cross-entropy', 'Balanced Softmax', 'GPaCo')

@@ -1,4 +1,4 @@
-"""ResLT and De-confound-TDE on two ranks, against one process."""
+"""Branches and experts on two ranks, against one process."""
 
 import subprocess
 import sys
@@ -35,6 +35,27 @@ CASES = {
             ),
         ),
         'custom_hooks': [dict(type='mmpaco.ClassPriorHook')],
+    },
+    'ride': {
+        'model.backbone.type': 'mmpaco.MultiExpertResNetCIFAR',
+        'model.backbone.num_experts': 2,
+        'model.backbone.own_stages': 1,
+        'model.head': dict(
+            _delete_=True,
+            type='mmpaco.MultiExpertClsHead',
+            num_classes=2,
+            in_channels=8,
+            num_experts=2,
+            topk=(1,),
+            loss=dict(type='mmpaco.RIDELoss', num_classes=2),
+        ),
+        # Scores up to 30 grow what rounding does.
+        'optim_wrapper.optimizer.lr': 0.005,
+        # Of the two epochs, the second has class weights.
+        'custom_hooks': [
+            dict(type='mmpaco.ClassPriorHook'),
+            dict(type='mmpaco.DeferredReweightingHook', epoch=1),
+        ],
     },
     'tde': {**TDE, 'optim_wrapper.accumulative_counts': 3},
     # Ranks of 16 and 15 images, whose means of losses are not that of all.
@@ -94,7 +115,7 @@ def test_two_ranks_train_as_one_process_on_the_whole_batch(folder, name):
         assert len(rank['means']) == len(whole['means'])
         for mine, theirs in zip(rank['means'], whole['means']):
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
-    if name == 'reslt':
+    if name in ('reslt', 'ride'):
         assert whole['means'] == []
         return
     # All ranks hold the same, to the bit.
