@@ -12,6 +12,17 @@ LDAM = """
 model = dict(head=dict(
     _delete_=True, type='mmpaco.CosineClsHead', num_classes=2, in_channels=8,
     loss=dict(type='mmpaco.LDAMLoss', num_classes=2)))
+"""
+RIDE = """
+model = dict(
+    backbone=dict(
+        type='mmpaco.MultiExpertResNetCIFAR', num_experts=2, own_stages=1),
+    head=dict(
+        _delete_=True, type='mmpaco.MultiExpertClsHead', num_classes=2,
+        in_channels=8, num_experts=2, topk=(1, ),
+        loss=dict(type='mmpaco.RIDELoss', num_classes=2)))
+"""
+HOOKS_OF_ALL = """
 custom_hooks = [
     dict(type='mmpaco.ClassPriorHook'),
     dict(type='mmpaco.DeferredReweightingHook', epoch=2),
@@ -35,15 +46,21 @@ class NoteWeightsHook(Hook):
 
 
 @pytest.fixture
-def config(tiny_config, tmp_path):
+def config(tiny_config, tmp_path, request):
     """A training of four epochs on 16 dark and 6 light images."""
     tiny_config()
     text = "_base_ = 'tiny.py'\ntrain_dataloader = dict(dataset=dict("
-    (tmp_path / 'ldam.py').write_text(f'{text}indices=22))\n{LDAM}')
+    model = getattr(request, 'param', LDAM)
+    (tmp_path / 'deferred.py').write_text(
+        f'{text}indices=22))\n{model}{HOOKS_OF_ALL}'
+    )
     NoteWeightsHook.told.clear()
-    return tmp_path / 'ldam.py'
+    return tmp_path / 'deferred.py'
 
 
+@pytest.mark.parametrize(
+    'config', (LDAM, RIDE), ids=('ldam', 'ride'), indirect=True
+)
 def test_weights_begin_with_the_epoch_and_after_a_resume(config, tmp_path):
     whole, _ = train(config, tmp_path / 'whole')
     # Six iterations an epoch, so one note.
