@@ -30,6 +30,7 @@ def scope():
 # All others take minutes.
 QUICK = (
     'gpaco/resnet32_cifar100-lt-if100',
+    'compared/bbn_resnet32_cifar100-lt-if100',
     'compared/ldam-drw_resnet32_cifar100-lt-if100',
 )
 

@@ -57,6 +57,19 @@ CASES = {
             dict(type='mmpaco.DeferredReweightingHook', epoch=1),
         ],
     },
+    'bbn': {
+        'model.type': 'mmpaco.BBNClassifier',
+        'model.data_preprocessor.type': 'mmpaco.MultiViewDataPreprocessor',
+        'model.backbone.type': 'mmpaco.MultiExpertResNetCIFAR',
+        'model.backbone.num_experts': 2,
+        'model.backbone.own_blocks': 1,
+        'model.backbone.joined': True,
+        'model.head.in_channels': 16,
+        'train_dataloader.sampler': dict(
+            _delete_=True, type='mmpaco.PairSampler'
+        ),
+        'custom_hooks': [dict(type='mmpaco.BBNProgressHook')],
+    },
     'tde': {**TDE, 'optim_wrapper.accumulative_counts': 3},
     # Ranks of 16 and 15 images, whose means of losses are not that of all.
     'ragged': {
@@ -75,6 +88,11 @@ def folder(tmp_path_factory):
     for name, options in CASES.items():
         cfg = Config.fromfile(str(folder / 'tiny.py'))
         cfg.merge_from_dict({**ALL, **options})
+        if name == 'bbn':
+            cfg.train_dataloader.dataset = dict(
+                type='mmpaco.PairedDataset',
+                dataset=cfg.train_dataloader.dataset,
+            )
         cfg.dump(str(folder / f'{name}.py'))
     processes = [
         subprocess.Popen(
@@ -115,7 +133,7 @@ def test_two_ranks_train_as_one_process_on_the_whole_batch(folder, name):
         assert len(rank['means']) == len(whole['means'])
         for mine, theirs in zip(rank['means'], whole['means']):
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
-    if name in ('reslt', 'ride'):
+    if name in ('bbn', 'reslt', 'ride'):
         assert whole['means'] == []
         return
     # All ranks hold the same, to the bit.
