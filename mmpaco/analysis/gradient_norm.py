@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from torch import Tensor, nn
 
-from mmpaco.engine.hooks import DeferredReweightingHook
+from mmpaco.engine.hooks import BBNProgressHook, DeferredReweightingHook
 from mmpaco.files import PathLike
 from mmpaco.losses import as_class_counts
 from mmpaco.runner.config_files import ConfigLike, read_config
@@ -72,6 +72,7 @@ def gradient_norms(
     """
     if max_iters is not None and max_iters < 1:
         raise ValueError(f'max_iters must be positive, but got {max_iters}')
+    cfg = read_config(config, 'mmpretrain', ('train_dataloader',))
     settings: dict[str, Any] = dict(
         # Plainly: no accumulation, no clipping and no scale of a loss.
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.0)),
@@ -88,16 +89,16 @@ def gradient_norms(
         test_dataloader=None,
         test_evaluator=None,
         auto_scale_lr=None,
-        train_dataloader=_finite_loader(
-            read_config(config, 'mmpretrain', ('train_dataloader',))
-        ),
+        train_dataloader=_finite_loader(cfg),
     )
     with loaded_runner(config, checkpoint, trust, **settings) as runner:
         weight = _classifier(runner.model).weight
         for hook in runner.hooks:
+            # The loss as it was when the training ended.
             if isinstance(hook, DeferredReweightingHook):
-                # The loss as it was when the training ended.
                 hook.epoch = 0
+            elif isinstance(hook, BBNProgressHook):
+                hook.stay_at_end(cfg.train_cfg.max_epochs)
         sums = torch.zeros(len(weight), dtype=torch.float64)
         num_iters = 0
 

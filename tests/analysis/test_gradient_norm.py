@@ -13,6 +13,7 @@ from mmpaco.analysis.gradient_norm import (
     gradient_norms,
     plot_gradient_norms,
 )
+from mmpaco.cls.models import BBNClassifier
 from mmpaco.runner.loaded_runner import loaded_runner
 
 # SupCon's two stages train a classifier in the second alone, which needs a
@@ -148,3 +149,45 @@ def test_class_weights_are_those_with_which_the_training_ended(tiny):
     plain, weighted, deferred = norms
     np.testing.assert_array_equal(weighted, deferred)
     assert not np.allclose(plain, weighted)
+
+
+def test_branches_are_mixed_as_in_the_last_epoch(tiny_config, tmp_path):
+    tiny_config()
+    cfg = Config.fromfile(str(tmp_path / 'tiny.py'))
+    cfg.merge_from_dict(
+        {
+            'model.type': 'mmpaco.BBNClassifier',
+            'model.data_preprocessor.type': 'mmpaco.MultiViewDataPreprocessor',
+            'model.backbone.type': 'mmpaco.MultiExpertResNetCIFAR',
+            'model.backbone.num_experts': 2,
+            'model.backbone.own_blocks': 1,
+            'model.backbone.joined': True,
+            'model.head.in_channels': 16,
+            'custom_hooks': [dict(type='mmpaco.BBNProgressHook', epochs=5)],
+            'val_cfg': None,
+            'val_dataloader': None,
+            'val_evaluator': None,
+            'work_dir': str(tmp_path / 'run'),
+            'experiment_name': tmp_path.name,
+        }
+    )
+    loader = cfg.train_dataloader
+    loader.sampler = dict(type='mmpaco.PairSampler')
+    loader.dataset = dict(type='mmpaco.PairedDataset', dataset=loader.dataset)
+    Runner.from_cfg(cfg).train()
+    shares = []
+
+    def note(self, *inputs):
+        shares.append(self.progress)
+        return plain(self, *inputs)
+
+    plain = BBNClassifier.loss
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BBNClassifier, 'loss', note)
+        for iters in (None, 3):
+            norms = gradient_norms(
+                cfg, tmp_path / 'run/epoch_4.pth', max_iters=iters
+            )
+            assert np.isfinite(norms).all() and norms.min() > 0
+    # The fourth of five epochs, of 8 iterations and of 3.
+    assert shares == 11 * [3 / 5]

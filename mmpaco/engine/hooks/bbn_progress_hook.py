@@ -55,6 +55,16 @@ class BBNProgressHook(Hook):
                 f'training, but got {epochs!r}'
             )
         self.epochs = epochs
+        # Of all epochs, if they do not count.
+        self._constant: Optional[float] = None
+
+    def stay_at_end(self, max_epochs: int) -> None:
+        """Tell the progress of the last epoch from now on.
+
+        Args:
+            max_epochs (int): Epochs of the training that has ended.
+        """
+        self._constant = (max_epochs - 1) / (self.epochs or max_epochs)
 
     def before_train(self, runner: Runner) -> None:
         """See that there is somebody to tell, and epochs to tell of.
@@ -72,6 +82,8 @@ class BBNProgressHook(Hook):
                 'mmpaco.BBNClassifier, or take mmpaco.BBNProgressHook out of '
                 'the hooks'
             )
+        if self._constant is not None:
+            return
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError(
                 'mmpaco.BBNProgressHook counts epochs, and the training '
@@ -91,6 +103,8 @@ class BBNProgressHook(Hook):
         Args:
             runner (Runner): The runner, which knows the epoch.
         """
-        progress = runner.epoch / (self.epochs or runner.max_epochs)
+        progress = self._constant
+        if progress is None:
+            progress = runner.epoch / (self.epochs or runner.max_epochs)
         for module in modules_with(runner.model, 'set_progress'):
             module.set_progress(progress)
