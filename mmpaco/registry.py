@@ -49,7 +49,9 @@ MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS, 'runner.cpu_ddp')
 DATASETS = _child(
     root.DATASETS,
     'cls.datasets.cifar_lt',
+    'cls.datasets.corrupted',
     'cls.datasets.image_list',
+    'cls.datasets.imagenet_robustness',
     'cls.datasets.inaturalist',
     'cls.datasets.long_tailed',
     'engine.paired_dataset',
@@ -59,7 +61,9 @@ DATASETS = _child(
 DATA_SAMPLERS = _child(
     root.DATA_SAMPLERS, 'engine.class_power_sampler', 'engine.paired_dataset'
 )
-TRANSFORMS = _child(root.TRANSFORMS, 'cls.datasets.transforms')
+TRANSFORMS = _child(
+    root.TRANSFORMS, 'cls.datasets.corrupt', 'cls.datasets.transforms'
+)
 HOOKS = _child(root.HOOKS, 'engine.hooks')
 METRICS = _child(root.METRICS, 'cls.evaluation', 'seg.evaluation')
 

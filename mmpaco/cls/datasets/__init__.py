@@ -1,4 +1,4 @@
-"""Long-tailed datasets, and transforms of their images.
+"""Long-tailed datasets, those of robustness, and transforms of images.
 
 A name is imported when it is asked for: mmpretrain's own datasets take
 seconds and print, and what only reads a list does without them.
@@ -10,10 +10,15 @@ from typing import Any
 _MODULES = {
     'CIFAR100LT': 'cifar_lt',
     'CIFAR10LT': 'cifar_lt',
+    'Corrupt': 'corrupt',
+    'CorruptedDataset': 'corrupted',
     'Cutout': 'transforms',
     'INaturalist2018': 'inaturalist',
     'ImageListDataset': 'image_list',
+    'ImageNetC': 'imagenet_robustness',
     'ImageNetLT': 'image_list',
+    'ImageNetR': 'imagenet_robustness',
+    'ImageNetSketch': 'imagenet_robustness',
     'LongTailedDataset': 'long_tailed',
     'PillowOp': 'transforms',
     'PlacesLT': 'image_list',

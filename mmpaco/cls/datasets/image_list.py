@@ -21,7 +21,28 @@ __all__ = [
     'ListFacts',
     'PlacesLT',
     'PublishedDataset',
+    'loading_error',
 ]
+
+
+def loading_error(path: str, error: Exception, place: str = '') -> Exception:
+    """Name the image that a pipeline failed on.
+
+    Args:
+        path (str): Its file.
+        error (Exception): What the pipeline raised.
+        place (str): What is said before. Defaults to ''.
+
+    Returns:
+        Exception: A ``FileNotFoundError`` if that is one, else a
+        ``RuntimeError``.
+    """
+    missing = isinstance(error, FileNotFoundError)
+    # Decoders see bytes and cannot tell which file they came from.
+    return (FileNotFoundError if missing else RuntimeError)(
+        f'{place}{path} cannot be loaded or transformed: '
+        f'{type(error).__name__}: {error}'
+    )
 
 
 @DATASETS.register_module()
@@ -155,11 +176,8 @@ class ImageListDataset(BaseDataset):
             return super().prepare_data(idx)
         except Exception as error:
             path = self.get_data_info(idx)['img_path']
-            missing = isinstance(error, FileNotFoundError)
-            # Decoders see bytes and cannot tell which file they came from.
-            raise (FileNotFoundError if missing else RuntimeError)(
-                f'{self._line_of(path)}: {path} cannot be loaded or '
-                f'transformed: {type(error).__name__}: {error}'
+            raise loading_error(
+                path, error, f'{self._line_of(path)}: '
             ) from error
 
     def _line_of(self, img_path: str) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import numpy as np
-import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
@@ -13,6 +12,8 @@ from mmpaco.engine.class_accuracy import count_predictions, shot_accuracy
 from mmpaco.engine.class_counts import count_labels
 from mmpaco.losses import as_class_counts
 from mmpaco.registry import DATASETS, METRICS
+
+from .single_label import one_class, predicted_class
 
 
 @METRICS.register_module()
@@ -122,11 +123,9 @@ class ShotAccuracy(BaseMetric):
             ValueError: If an image has not one class, or no prediction.
         """
         for sample in data_samples:
-            if 'pred_score' in sample:
-                predicted = int(sample['pred_score'].argmax())
-            else:
-                predicted = _one_class(sample, 'pred_label')
-            self.results.append((_one_class(sample, 'gt_label'), predicted))
+            label = one_class(sample, 'gt_label', 'ShotAccuracy')
+            predicted = predicted_class(sample, 'ShotAccuracy')
+            self.results.append((label, predicted))
 
     def compute_metrics(
         self, results: list[tuple[int, int]]
@@ -171,14 +170,3 @@ class ShotAccuracy(BaseMetric):
                 logger='current',
                 level=logging.WARNING,
             )
-
-
-def _one_class(sample: dict[str, Any], key: str) -> int:
-    value = torch.as_tensor(sample.get(key, ()))
-    if value.numel() != 1:
-        raise ValueError(
-            f'ShotAccuracy needs one class for each image, but {key} of a '
-            f'data sample has {value.numel()}; it is no metric of several '
-            'labels or tasks'
-        )
-    return int(value)
