@@ -216,7 +216,7 @@ class CorruptionError(BaseMetric):
 
 def _mean(values: Any) -> float:
     listed = list(values)
-    return sum(listed) / len(listed)
+    return float(sum(listed) / len(listed))
 
 
 def _errors(results: Results) -> dict[str, dict[int, float]]:

@@ -1,0 +1,17 @@
+# Any classifier of ImageNet, tested on ImageNet-Sketch by its own test
+# pipeline:
+#   CLASSIFIER=$PWD/CONFIG python tools/test.py \
+#       configs/robustness/imagenet-sketch.py CHECKPOINT
+_base_ = '{{$CLASSIFIER:}}'
+
+test_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='mmpaco.ImageNetSketch',
+        data_root='data/imagenet-sketch',
+        pipeline=_base_.test_dataloader.dataset.pipeline,
+    )
+)
+test_evaluator = dict(
+    _delete_=True, type='mmpaco.SubsetAccuracy', num_classes=1000
+)
