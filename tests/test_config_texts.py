@@ -13,6 +13,13 @@ METHODS = sorted(
 )
 
 
+@pytest.fixture(autouse=True)
+def classifier(monkeypatch):
+    """What the configs of configs/robustness are put on."""
+    config = CONFIGS / 'gpaco/resnet50_imagenet.py'
+    monkeypatch.setenv('CLASSIFIER', str(config))
+
+
 def read(name):
     return (CONFIGS / name).read_text(encoding='utf-8')
 

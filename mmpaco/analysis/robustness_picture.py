@@ -5,7 +5,7 @@ import numpy as np
 from mmpaco.cls.corruptions import SEVERITIES
 from mmpaco.files import PathLike
 
-from .pictures import blank_figure, save
+from .pictures import blank_figure, legend, save
 from .robustness import Robustness
 
 # The last of noise, of blur and of weather; then come the digital ones.
@@ -34,7 +34,7 @@ def plot_robustness(found: Robustness, title: str, path: PathLike) -> None:
         )
     from matplotlib import colormaps
 
-    figure = blank_figure(6.8, 0.3 * len(names) + 1.6)
+    figure = blank_figure(6.8, 0.3 * len(names) + 1.9)
     ax = figure.add_subplot()
     ax.grid(axis='x', color='0.9')
     ax.set_axisbelow(True)
@@ -79,16 +79,6 @@ def plot_robustness(found: Robustness, title: str, path: PathLike) -> None:
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(left=0)
     ax.set_xlabel('top-1 error, %')
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc='outside upper center',
-        ncols=len(labels),
-        frameon=False,
-        fontsize=8,
-        columnspacing=1,
-        handletextpad=0.2,
-    )
-    figure.suptitle(title, fontsize=10)
+    ax.set_title(title, fontsize=10)
+    legend(figure, ax)
     save(figure, path)

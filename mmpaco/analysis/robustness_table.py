@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from mmpaco.cls.corruptions import ALEXNET_ERRORS, SEVERITIES
+from mmpaco.cls.corruptions import ALEXNET_ERRORS, CORRUPTIONS, SEVERITIES
 
 from .robustness import Robustness
 
@@ -46,20 +46,34 @@ def summary(found: Robustness) -> str:
         found (Robustness): What was measured.
 
     Returns:
-        str: A line for each.
+        str: A line for each, and one if something is missing.
     """
     lines = {
         text: found.corruption[key]
         for key, text in _SUMMARY.items()
         if key in found.corruption
     }
-    if 'mCE' not in lines and 'mCE' not in found.corruption:
-        # Nobody's column bears this name here.
-        lines = {k.partition(' (')[0]: x for k, x in lines.items()}
+    if 'mCE' not in found.corruption:
+        # Nobody's column bears this name then.
+        lines = {text.partition(' (')[0]: x for text, x in lines.items()}
     if found.clean is not None:
         lines = {'clean error': 100 - found.clean, **lines}
     width = max((len(text) for text in lines), default=0)
-    return '\n'.join(f'{k:{width}} {_number(x):>6}' for k, x in lines.items())
+    rows = [f'{text:{width}} {_number(x):>6}' for text, x in lines.items()]
+    return '\n'.join([*rows, *_what_is_missing(found)])
+
+
+def _what_is_missing(found: Robustness) -> list[str]:
+    tested = found.means
+    count = sum(len(found.levels(name)) for name in tested)
+    if not tested or count == len(CORRUPTIONS) * len(SEVERITIES):
+        return []
+    return [
+        f'These are means over {len(tested)} of {len(CORRUPTIONS)} '
+        f'corruptions, at {count} of '
+        f'{len(CORRUPTIONS) * len(SEVERITIES)} severities in all, and not '
+        'the figures by their definition.'
+    ]
 
 
 def corruption_table(found: Robustness) -> str:

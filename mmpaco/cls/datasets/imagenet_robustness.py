@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Optional
 
 from mmengine.fileio import get_file_backend
@@ -43,9 +42,14 @@ class _ImageNetFolders(CustomDataset):
         Returns:
             list[dict]: ``img_path`` and ``gt_label`` of each.
         """
-        records = self._records(self.img_prefix)
-        self._tell_images({self.img_prefix: len(records)})
+        records = self._records(self.folder)
+        self._tell_images({self.folder: len(records)})
         return records
+
+    @property
+    def folder(self) -> str:
+        """Where the images are."""
+        return str(self.img_prefix).rstrip('/')
 
     def prepare_data(self, idx: int) -> Any:
         """Load an image and run the pipeline on it.
@@ -269,7 +273,7 @@ class ImageNetC(_ImageNetFolders):
         records, counts = [], {}
         for corruption in self.corruptions:
             for severity in self.severities:
-                folder = str(Path(self.img_prefix, corruption, str(severity)))
+                folder = f'{self.folder}/{corruption}/{severity}'
                 found = self._records(
                     folder, corruption=corruption, severity=severity
                 )
@@ -302,19 +306,19 @@ class ImageNetC(_ImageNetFolders):
         return data
 
     def _find(self) -> tuple[str, ...]:
-        found = _folders(self.img_prefix)
+        found = _folders(self.folder)
         there = tuple(name for name in CORRUPTIONS if name in found)
         if not there:
             listed = ', '.join(sorted(found)[:5]) or 'no folder'
             raise ValueError(
-                f'{self.img_prefix} holds none of the corruptions '
+                f'{self.folder} holds none of the corruptions '
                 f'{", ".join(CORRUPTIONS)}, but {listed}; expected folders '
                 'corruption/severity/WordNet id (docs/robustness.md)'
             )
         missing = [name for name in CORRUPTIONS if name not in found]
         if missing:
             _tell(
-                f'{self.img_prefix} lacks {", ".join(missing)}: every mean '
+                f'{self.folder} lacks {", ".join(missing)}: every mean '
                 f'is one over the other {len(there)} of {len(CORRUPTIONS)} '
                 'corruptions, and not the published figure'
             )
