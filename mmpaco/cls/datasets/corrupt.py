@@ -1,6 +1,7 @@
 """The corruptions of ImageNet-C, done to any image."""
 
 import contextlib
+import inspect
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -145,6 +146,14 @@ def _package() -> Any:
             f'corruptions need the package {_PACKAGE}, which cannot be '
             f'imported ({error}); install it with "pip install {_PACKAGE}"'
         ) from error
+    glass_blur = imagecorruptions.corruption_dict['glass_blur']
+    if 'seed' not in inspect.signature(glass_blur).parameters:
+        raise ImportError(
+            f'corruptions need the package {_PACKAGE}, but the older '
+            'imagecorruptions is installed, whose glass blur cannot be '
+            'seeded; "pip uninstall imagecorruptions", then "pip install '
+            f'{_PACKAGE}"'
+        )
     return imagecorruptions
 
 

@@ -1,6 +1,7 @@
 """The corruptions, of any image, and the same for the same image."""
 
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -130,6 +131,15 @@ def test_the_missing_package_is_named(monkeypatch):
     with pytest.raises(
         ImportError, match='"pip install imagecorruptions-imaug"'
     ):
+        Corrupt('fog', 1)
+
+
+def test_the_older_package_is_refused(monkeypatch):
+    older = types.SimpleNamespace(
+        corruption_dict=dict(glass_blur=lambda image, severity: image)
+    )
+    monkeypatch.setitem(sys.modules, 'imagecorruptions', older)
+    with pytest.raises(ImportError, match='the older imagecorruptions is'):
         Corrupt('fog', 1)
 
 
