@@ -15,6 +15,8 @@ VARIABLES = {
     'randaug-stack_n3-m10_224': 'randaug_stack',
     'randaug-stack_n3-m12_224': 'randaug_stack',
     'randaug-stack_n5-m10_224': 'randaug_stack',
+    'randaug-stack_n12-m10_224': 'randaug_stack',
+    'mae_224': 'mae',
     'cifar_autoaug-cutout': 'autoaug_cutout',
     'cifar_sim': 'cifar_sim',
     'cifar_sim_blur0.2': 'cifar_sim',

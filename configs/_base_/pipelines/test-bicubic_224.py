@@ -1,5 +1,5 @@
-# The test view of the release of Class-Balanced Loss, from a loaded image to
-# its centre of 224 x 224 pixels.
+# The test view of MAE and of the release of Class-Balanced Loss, from a loaded
+# image to its centre of 224 x 224 pixels.
 test_bicubic = [
     dict(
         type='ResizeEdge',

@@ -41,6 +41,7 @@ STEPS = {
     'cifar_crop-flip': 'RandomCrop RandomFlip',
     'crop_flip_rotate': 'RandomCrop RandomHorizontalFlip RandomRotation',
     'crop_flip_bicubic': 'RandomResizedCrop RandomHorizontalFlip',
+    'mae': 'RandomResizedCrop RandomHorizontalFlip RandAugment RandomErasing',
     'jitter': 'RandomResizedCrop RandomHorizontalFlip ColorJitter',
     'test_view': 'ResizeEdge CenterCrop',
     'test_bicubic': 'ResizeEdge CenterCrop',
@@ -111,6 +112,62 @@ def test_the_name_of_a_file_is_its_randaugment(name):
             assert operation.magnitude_std == 0.5
 
 
+def argument_of_timm(op, level):
+    """What an operation of rand-m9-mstd0.5-inc1 does at a level."""
+    if op in ('AutoContrast', 'Equalize', 'Invert'):
+        return None
+    if op == 'Posterize':
+        return 4 - int(level / 10 * 4)
+    if op == 'Solarize':
+        return 256 - int(level / 10 * 256)
+    most = {'SolarizeAdd': 110, 'Rotate': 30}.get(op)
+    if most is None:
+        most = {'S': 0.3, 'T': 0.45}[op[0]] if op[-1] in 'XY' else 0.9
+    return int(level / 10 * most) if op == 'SolarizeAdd' else level / 10 * most
+
+
+@pytest.mark.parametrize('level', [0, 3.7, 5, 7.49, 7.5, 9, 9.6, 10])
+def test_operations_of_mae_get_stronger_as_timms_do(level, monkeypatch):
+    augment = find('mae_224', 'RandAugment')
+    assert (augment.num_policies, augment.magnitude_level) == (2, 9)
+    assert len(augment.transforms) == 15
+    monkeypatch.setattr(np.random, 'normal', lambda mean, std: level)
+    for operation in augment.transforms:
+        assert operation.prob == 0.5
+        assert tuple(operation.pad_val) == (124, 116, 104)
+        assert operation.interpolation == ('bicubic',)
+        expected = argument_of_timm(operation.op, level)
+        if expected is None:
+            assert operation.magnitude_range is None
+            continue
+        assert (operation.magnitude_level, operation.magnitude_std) == (9, 0.5)
+        found = operation.random_magnitude()
+        is_whole = operation.op in ('Posterize', 'Solarize', 'SolarizeAdd')
+        found = int(found) if is_whole else found
+        assert found == pytest.approx(expected), operation.op
+        assert operation.random_negative_prob == (0 if is_whole else 0.5)
+
+
+def test_mae_erases_a_quarter_of_the_images():
+    erasing = find('mae_224', 'RandomErasing')
+    image = np.zeros((64, 64, 3), np.uint8)
+    shares = []
+    for _ in range(1200):
+        out = erasing(dict(img=image.copy()))['img']
+        if out.any():
+            shares.append(out.any(2).mean())
+    assert abs(len(shares) / 1200 - 0.25) < 0.065
+    assert 0.01 < min(shares) and max(shares) < 0.36
+    # Of the colour and deviation of ImageNet.
+    noise = np.concatenate(
+        [
+            erasing._fill_pixels(image.copy(), 0, 0, 64, 64).reshape(-1, 3)
+            for _ in range(9)
+        ]
+    )
+    assert np.abs(noise.mean(0) - (104, 117, 124)).max() < 2
+
+
 @pytest.mark.parametrize('name', TRAINING)
 def test_crop_flip_and_jitter_are_those_of_the_tables(name):
     cifar = name.startswith('cifar')
@@ -132,9 +189,10 @@ def test_crop_flip_and_jitter_are_those_of_the_tables(name):
     assert crop.size == ((32, 32) if cifar else (224, 224))
     assert tuple(crop.scale) == ((0.2, 1) if cifar else (0.08, 1))
     assert tuple(crop.ratio) == (3 / 4, 4 / 3)
-    way = 'bicubic' if 'bicubic' in name else 'bilinear'
+    is_bicubic = 'bicubic' in name or name == 'mae_224'
+    way = 'bicubic' if is_bicubic else 'bilinear'
     assert crop.interpolation == tv.InterpolationMode(way)
-    if name.startswith('crop-flip'):
+    if name.startswith('crop-flip') or name == 'mae_224':
         return
     jitter = (
         steps['RandomApply'].transforms.transforms[0]

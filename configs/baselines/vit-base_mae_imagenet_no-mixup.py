@@ -1,0 +1,4 @@
+# The papers name the figure alone; all but Mixup and CutMix is MAE's.
+_base_ = './vit-base_mae_imagenet.py'
+
+model = dict(train_cfg=None)
