@@ -44,6 +44,7 @@ NEEDS = {
         'test_cls_configs.py',
         'test_cls_configs_run.py',
         'test_configs.py',
+        'test_vit_configs.py',
     ),
     'mmseg': (
         'analysis/test_class_statistics.py',

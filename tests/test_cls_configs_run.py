@@ -14,6 +14,7 @@ from support.small_cls import (
     COMPARED,
     CONFIGS,
     NAMES,
+    TRANSFORMERS,
     believe,
     data_of,
     load,
@@ -53,7 +54,7 @@ def data_root(tmp_path_factory):
     'name',
     [
         pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-        for name in [*NAMES, *COMPARED]
+        for name in [*NAMES, *COMPARED, *TRANSFORMERS]
     ],
 )
 def test_stock_tools_train_and_test(

@@ -50,13 +50,16 @@ _VIT = (
     (re.compile(r'fc_norm\.(\w+)'), r'backbone.ln2.\1'),
     (re.compile(r'head\.(\w+)'), r'head.fc.\1'),
 )
+# The norm before the decoder, and the decoder.
+_MAE_ALONE = re.compile(r'norm\.(weight|bias)|mask_token|decoder_.*')
 
 
 def convert_names(state: State) -> Conversion:
     """Give the weights of a released model our names.
 
     PaCo and GPaCo with a ResNet (``encoder_q.*``), GPaCo with a ViT
-    (``blocks.*``), and GPaCo in a segmentation model (``decode_head.*``).
+    (``blocks.*``), and GPaCo in a segmentation model (``decode_head.*``); and
+    MAE's pre-trained ViT, from which GPaCo's starts.
     A multi-layer perceptron whose name the release alone knows is recognised
     by its layers.
 
@@ -154,6 +157,8 @@ def _resnet(
 
 def _vit(bare: State, full: Mapping[str, str], done: Conversion) -> list[str]:
     unknown = {}
+    # MAE's weights, from which the papers start.
+    is_pretrained = 'head.weight' not in bare
     for name, value in bare.items():
         for pattern, new in _VIT:
             found = pattern.fullmatch(name)
@@ -161,8 +166,14 @@ def _vit(bare: State, full: Mapping[str, str], done: Conversion) -> list[str]:
                 done.move(full[name], found.expand(new), value)
                 break
         else:
-            if not name.startswith('queue'):
+            if is_pretrained and _MAE_ALONE.fullmatch(name):
+                done.dropped[full[name]] = 'of the pre-training alone'
+            elif not name.startswith('queue'):
                 unknown[name] = value
+    if is_pretrained:
+        for name in ('backbone.ln2', 'head.fc'):
+            done.missing[f'{name}.*'] = 'starts with the fine-tuning'
+        return list(unknown)
     rest = move_mlp(unknown, full, done, 'head.projector.layers', 'fc', 'norm')
     move_queue(bare, full, done)
     _expect_prior(done)
