@@ -44,6 +44,7 @@ def _child(parent: root.Registry, *rooms: str) -> root.Registry:
 
 MODELS = _child(root.MODELS, 'cls.models', 'seg.models')
 MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS, 'runner.cpu_ddp')
+STRATEGIES = _child(root.STRATEGIES, 'runner.fsdp_strategy')
 # mmpretrain and mmseg print when their datasets are imported: looking up a
 # head or a hook does not.
 DATASETS = _child(

@@ -38,6 +38,21 @@ def modules_with(model: nn.Module, method: str) -> list[Any]:
     return [module for module in modules if hasattr(module, method)]
 
 
+def plain_name(name: str) -> str:
+    """Give the name of the config's model to a part of a wrapped one.
+
+    Args:
+        name (str): That of a module, parameter or buffer, in which FSDP and
+            activation checkpointing have named their wrappers.
+
+    Returns:
+        str: The name in a checkpoint.
+    """
+    for wrapper in ('_fsdp_wrapped_module.', '_checkpoint_wrapped_module.'):
+        name = name.replace(wrapper, '')
+    return name
+
+
 def share_with_averages(runner: Runner) -> None:
     """Give the averaged copies of a model its own queue and class prior.
 
@@ -77,7 +92,8 @@ def leave_out(checkpoint: dict[str, Any], name: str, state: DataState) -> None:
     """
     model_state = checkpoint.get('state_dict', checkpoint)
     averages = checkpoint.get('ema_state_dict', {})
-    for key, value in state.state_dict(prefix=f'{name}.').items():
+    prefix = f'{plain_name(name)}.'
+    for key, value in state.state_dict(prefix=prefix).items():
         # Of a model that DDP held, names begin like those of an average.
         for states in (model_state, averages):
             for theirs in (key, f'module.{key}'):

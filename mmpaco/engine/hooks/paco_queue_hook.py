@@ -1,13 +1,17 @@
 """The only place where keys enter a queue and a momentum encoder moves."""
 
+from collections.abc import Iterator
 from typing import Any, Optional
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from mmpaco.engine.data_state import (
     data_states,
     leave_out,
+    plain_name,
     share_with_averages,
     unwrapped,
 )
@@ -86,7 +90,7 @@ class PaCoQueueHook(Hook):
         states = checkpoint.get('state_dict', checkpoint)
         differing = [
             f'{key}: {tuple(states[key].shape)} and {tuple(mine.shape)}'
-            for key, mine in model.state_dict().items()
+            for key, mine in _tensors(runner.model)
             if key in states and states[key].shape != mine.shape
         ]
         if differing:
@@ -164,3 +168,15 @@ class PaCoQueueHook(Hook):
             queue.append(*gather_rows(*queue.take_staged()))
         for model in self._followed:
             model.end_iteration(has_stepped(runner.optim_wrapper))
+
+
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Give the tensors of a model that are whole, by their plain names.
+
+    FSDP leaves a process parts of the weights, and refuses others by itself.
+    """
+    tensors = [*unwrapped(model).named_buffers()]
+    if not isinstance(model, FullyShardedDataParallel):
+        tensors += unwrapped(model).named_parameters()
+    for name, tensor in tensors:
+        yield plain_name(name), tensor

@@ -12,7 +12,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmpaco.engine.data_state import averages, unwrapped
+from mmpaco.engine.data_state import averages, plain_name, unwrapped
 from mmpaco.engine.distributed import share_statistics
 from mmpaco.engine.whole_checkpoint import (
     NOTE,
@@ -117,9 +117,10 @@ class WholeCheckpointHook(Hook):
             RuntimeError: If a weight is not finite.
         """
         state = checkpoint['state_dict']
+        names = dict(unwrapped(runner.model).named_parameters())
         wrong = [
             name
-            for name, _ in unwrapped(runner.model).named_parameters()
+            for name in map(plain_name, names)
             if name in state and not state[name].isfinite().all()
         ]
         if wrong:
