@@ -45,6 +45,7 @@ NEEDS = {
         'test_cls_configs_run.py',
         'test_configs.py',
         'test_vit_configs.py',
+        'test_vit_configs_run.py',
     ),
     'mmseg': (
         'analysis/test_class_statistics.py',

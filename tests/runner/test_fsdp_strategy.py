@@ -1,90 +1,57 @@
 """FSDP trains what DDP trains: weights, queue, prior, optimizer and files."""
 
-import cv2
-import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
-from support.paths import CONFIGS
 
 from mmpaco.runner.fsdp_strategy import FSDPStrategy
 
 pytest.importorskip('mmpretrain')
+from support.small_vit import BLOCK, small_config  # noqa: E402
+
 try:
     # As FSDP asks for one.
     torch.cpu.Stream(priority=-1)
-    IS_ON_CPU = True
+    IS_ON_CPU = not torch.cuda.is_available()
 except TypeError:
     IS_ON_CPU = False
 on_cpu = pytest.mark.skipif(
-    not IS_ON_CPU or torch.cuda.is_available(),
-    reason='FSDP of this PyTorch needs a card',
+    not IS_ON_CPU, reason='FSDP of this PyTorch needs a card'
 )
 FSDP = dict(
     type='mmpaco.FSDPStrategy',
-    # A block of the small network has 12,704 weights.
     model_wrapper=dict(
         auto_wrap_policy=dict(
             type='torch.distributed.fsdp.wrap.size_based_auto_wrap_policy',
-            min_num_params=12_000,
+            min_num_params=BLOCK,
         )
     ),
 )
 
 
-def write_images(folder):
-    rng = np.random.default_rng(0)
-    for label, count in enumerate((11, 5)):
-        (folder / f'class{label}').mkdir(parents=True)
-        for i in range(count):
-            image = rng.integers(0, 256, (32, 32, 3), np.uint8)
-            image[..., label] //= 4
-            cv2.imwrite(str(folder / f'class{label}/{i}.png'), image)
-
-
 @pytest.fixture
-def vit_config(tmp_path):
-    """The config of ViT-L, of 32 channels on 16 images, with a prior."""
-    write_images(tmp_path / 'images')
-    cfg = Config.fromfile(CONFIGS / 'gpaco/vit-large_mae_imagenet.py')
-    cfg.data_preprocessor.num_classes = 2
-    cfg.model.backbone.update(img_size=32, drop_path_rate=0.0, init_cfg=None)
-    cfg.model.backbone.arch = dict(
-        embed_dims=32, num_layers=3, num_heads=2, feedforward_channels=128
-    )
-    cfg.model.head.update(
-        num_classes=2,
-        in_channels=32,
-        queue_length=24,
-        class_prior=True,
-        topk=(1,),
-    )
-    # A resumed run draws other views than one that goes on.
-    flip = [dict(type='RandomFlip', prob=1.0, direction='horizontal')]
-    same = [dict(type='Resize', scale=32)]
-    data = dict(type='CustomDataset', data_root=str(tmp_path / 'images'))
-    load = dict(type='LoadImageFromFile')
-    views = dict(type='MultiView', num_views=[1, 1], transforms=[flip, same])
-    pack = dict(type='PackInputs')
-    for split, pipeline in (
-        ('train', [load, views, pack]),
-        ('val', [load, pack]),
-    ):
-        loader = cfg[f'{split}_dataloader']
-        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
-        loader.dataset = dict(data, pipeline=pipeline)
-    cfg.test_dataloader = cfg.val_dataloader
-    cfg.val_evaluator = cfg.test_evaluator = dict(type='Accuracy', topk=(1,))
-    cfg.optim_wrapper.type = 'OptimWrapper'
-    cfg.optim_wrapper.accumulative_counts = 2
-    # The bias of a key has no gradient but rounding, which Adam would follow.
-    cfg.optim_wrapper.optimizer.eps = 1e-3
-    cfg.train_cfg.max_epochs = 2
+def train(dist_train, tmp_path):
+    """Train the config of ViT-L, small and with a prior, in processes."""
+    cfg = small_config('gpaco/vit-large_mae_imagenet', tmp_path)
+    cfg.model.head.class_prior = True
     cfg.custom_hooks = [
         dict(type='mmpaco.ClassPriorHook'),
         dict(type='mmpaco.PaCoQueueHook'),
     ]
-    return cfg
+
+    def train(name, *options, is_divided, ranks=2, amp=False):
+        mine = cfg.copy()
+        if is_divided:
+            mine.runner_type, mine.strategy = 'FlexibleRunner', dict(FSDP)
+        if amp:
+            mine.optim_wrapper.type = 'AmpOptimWrapper'
+        dist_train(mine, ranks, '--work-dir', tmp_path / name, *options)
+        return torch.load(
+            tmp_path / name / 'epoch_2.pth',
+            map_location='cpu',
+            weights_only=False,
+        )
+
+    return train
 
 
 def assert_same(found, expected):
@@ -109,23 +76,13 @@ def assert_same(found, expected):
         assert found['meta'][key] == expected['meta'][key]
 
 
-def read(path):
-    return torch.load(path, map_location='cpu', weights_only=False)
-
-
 @on_cpu
-def test_fsdp_and_ddp_train_the_same_and_resume_each_other(
-    vit_config, dist_train, tmp_path
+def test_fsdp_goes_on_with_a_run_of_ddp_and_ends_where_that_ends(
+    train, tmp_path
 ):
-    def train(name, *options, is_divided):
-        cfg = vit_config.copy()
-        if is_divided:
-            cfg.runner_type, cfg.strategy = 'FlexibleRunner', dict(FSDP)
-        dist_train(cfg, 2, '--work-dir', tmp_path / name, *options)
-        return read(tmp_path / name / 'epoch_2.pth')
-
     ddp = train('ddp', is_divided=False)
-    fsdp = train('fsdp', is_divided=True)
+    half = tmp_path / 'ddp/epoch_1.pth'
+    fsdp = train('fsdp', '--resume', half, is_divided=True)
     assert_same(fsdp, ddp)
     state = fsdp['state_dict']
     assert state['head.queue.filled'] == 24
@@ -135,10 +92,28 @@ def test_fsdp_and_ddp_train_the_same_and_resume_each_other(
     # One for each of three blocks, what is below and what is above.
     assert len(rates) == 5 and decays == {0, 0.05}
 
-    half = tmp_path / 'ddp/epoch_1.pth'
-    assert_same(train('a', '--resume', half, is_divided=True), ddp)
+
+@on_cpu
+@pytest.mark.slow
+def test_ddp_goes_on_with_a_run_of_fsdp(train, tmp_path):
+    fsdp = train('fsdp', is_divided=True)
     half = tmp_path / 'fsdp/epoch_1.pth'
-    assert_same(train('b', '--resume', half, is_divided=False), ddp)
+    assert_same(train('ddp', '--resume', half, is_divided=False), fsdp)
+
+
+@pytest.mark.cuda
+def test_fsdp_trains_and_goes_on_in_half_precision(train, tmp_path):
+    whole = train('whole', is_divided=True, ranks=1, amp=True)
+    half = tmp_path / 'whole/epoch_1.pth'
+    resumed = train(
+        'resumed', '--resume', half, is_divided=True, ranks=1, amp=True
+    )
+    for found in (whole, resumed):
+        state = found['state_dict']
+        assert state['head.queue.filled'] == 24
+        assert all(x.isfinite().all() for x in state.values())
+        assert found['optimizer']['loss_scaler']['scale'] > 0
+    assert whole['meta']['iter'] == resumed['meta']['iter'] == 16
 
 
 def test_weights_of_one_rate_must_be_apart(tmp_path):
