@@ -1,12 +1,19 @@
 """FSDP trains what DDP trains: weights, queue, prior, optimizer and files."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from mmengine.model import MMFullyShardedDataParallel
+from torch import distributed
 
+from mmpaco.engine.hooks import PaCoQueueHook, WholeCheckpointHook
 from mmpaco.runner.fsdp_strategy import FSDPStrategy
 
 pytest.importorskip('mmpretrain')
 from support.small_vit import BLOCK, small_config  # noqa: E402
+
+from mmpaco.cls.models import GPaCoHead  # noqa: E402
 
 try:
     # As FSDP asks for one.
@@ -114,6 +121,53 @@ def test_fsdp_trains_and_goes_on_in_half_precision(train, tmp_path):
         assert all(x.isfinite().all() for x in state.values())
         assert found['optimizer']['loss_scaler']['scale'] > 0
     assert whole['meta']['iter'] == resumed['meta']['iter'] == 16
+
+
+@pytest.fixture
+def divided(tmp_path):
+    """A runner's model, whose head FSDP has wrapped by itself, and hooks."""
+    distributed.init_process_group(
+        'gloo', f'file://{tmp_path}/store', rank=0, world_size=1
+    )
+    head = GPaCoHead(num_classes=2, in_channels=4, queue_length=6)
+    head.prior.set_class_counts([3, 1])
+    model = torch.nn.ModuleDict(dict(head=head))
+    model.data_preprocessor = torch.nn.Identity()
+    wrapped = MMFullyShardedDataParallel(
+        model,
+        device_id=torch.device('cpu'),
+        use_orig_params=True,
+        auto_wrap_policy=lambda module, recurse, nonwrapped_numel: (
+            recurse or module is head
+        ),
+    )
+    names = [name for name, _ in wrapped.module.named_parameters()]
+    assert any('_fsdp_wrapped_module' in name for name in names)
+    yield SimpleNamespace(model=wrapped, hooks=[], _resume=True, iter=3)
+    distributed.destroy_process_group()
+
+
+@on_cpu
+def test_hooks_know_the_names_of_a_divided_model(divided):
+    saved = dict(state_dict=divided.model.state_dict(), meta=dict(iter=3))
+    hook = WholeCheckpointHook()
+    hook.before_save_checkpoint(divided, saved)
+    saved['state_dict']['head.fc.bias'] = torch.tensor([0.0, float('inf')])
+    with pytest.raises(RuntimeError, match='such as head.fc.bias'):
+        hook.before_save_checkpoint(divided, saved)
+
+    saved['state_dict']['head.queue.filled'] = torch.tensor(5)
+    queue_hook = PaCoQueueHook()
+    queue_hook.after_load_checkpoint(divided, saved)
+    assert saved['state_dict']['head.queue.filled'] == 5
+    # Weights from which another training starts bring no queue.
+    divided._resume = False
+    queue_hook.after_load_checkpoint(divided, saved)
+    assert saved['state_dict']['head.queue.filled'] == 0
+    divided._resume = True
+    saved['state_dict']['head.queue.rows'] = torch.zeros(7, 128)
+    with pytest.raises(ValueError, match=r'head.queue.rows: \(7, 128\)'):
+        queue_hook.after_load_checkpoint(divided, saved)
 
 
 def test_weights_of_one_rate_must_be_apart(tmp_path):
