@@ -206,4 +206,4 @@ def test_a_config_holds_what_the_docs_say(name, setting, value):
 
 
 def test_the_docs_name_only_settings_that_there_are():
-    assert len(list(documented())) == 24
+    assert len(list(documented())) == 26

@@ -4,6 +4,7 @@ Their settings are the release's, in a model of full size.
 """
 
 import math
+import re
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 from mmengine.runner import load_state_dict
 from mmpretrain.registry import MODELS
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS as CONSTRUCTORS
+from support.paths import CONFIGS, DOCS
 from support.small_cls import TRANSFORMERS, load, pipeline, views_of
 
 from mmpaco.converters.official_checkpoint import convert_checkpoint
@@ -370,3 +372,25 @@ def test_of_any_transformer_the_last_block_is_trained(monkeypatch):
     hooks = [hook.type for hook in cfg.custom_hooks]
     assert hooks == ['mmpaco.ClassPriorHook', 'mmpaco.PaCoQueueHook']
     assert cfg.train_cfg.max_epochs == 10
+
+
+@pytest.mark.usefixtures('no_init')
+def test_lora_as_the_docs_say(tmp_path):
+    text = (DOCS / 'pretrained.md').read_text(encoding='utf-8')
+    (example,) = re.findall('```python\n(.*?)```', text, re.DOTALL)
+    path = tmp_path / 'config.py'
+    path.write_text(example.replace('../configs', CONFIGS.as_posix()))
+    cfg = Config.fromfile(path).model
+    # It loads the weights when it is built.
+    cfg.backbone.module.init_cfg = None
+    backbone = MODELS.build(cfg).backbone
+    trained = {
+        name: value.numel()
+        for name, value in backbone.named_parameters()
+        if value.requires_grad
+    }
+    assert all('.lora_' in name for name in trained)
+    assert f'{sum(trained.values()) / 1e6:.2f} million' in text
+    plain = MODELS.build(load(ANY).model).backbone
+    number = sum(x.numel() for x in plain.parameters() if x.requires_grad)
+    assert f'instead of {number / 1e6:.1f}' in text
