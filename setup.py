@@ -121,6 +121,7 @@ if __name__ == '__main__':
                 'imagecorruptions-imaug>=1.1.5',
                 'pytest>=7.4',
                 'pytest-xdist>=3.5',
+                'timm>=1.0',
             ],
             'lint': ['mypy', 'ruff'],
         },
