@@ -46,6 +46,7 @@ NEEDS = {
         'test_configs.py',
         'test_vit_configs.py',
         'test_vit_configs_run.py',
+        'test_vit_networks.py',
     ),
     'mmseg': (
         'analysis/test_class_statistics.py',

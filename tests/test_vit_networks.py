@@ -1,0 +1,157 @@
+"""The transformers' networks: weights that they load, and their scores."""
+
+import re
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import load_state_dict
+from mmpretrain.registry import MODELS
+from support.paths import CONFIGS, DOCS
+from support.small_cls import load
+
+from mmpaco.converters.official_checkpoint import convert_checkpoint
+
+BASE = 'gpaco/vit-base_mae_imagenet'
+ANY = 'gpaco/vit-base_any_imagenet-lt'
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmpretrain')
+
+
+def small(name, blocks=2):
+    """The config's model, with few blocks of its width, and ten classes."""
+    cfg = load(name).model
+    arch = dict(embed_dims=768, num_heads=12, feedforward_channels=3072)
+    cfg.backbone.arch = dict(arch, num_layers=blocks)
+    cfg.backbone.drop_path_rate = 0.0
+    cfg.head.num_classes = 10
+    cfg.head.pop('topk', None)
+    return cfg
+
+
+def timm_names(depth, width=768):
+    """Names and shapes of MAE's pre-trained weights."""
+    names = {
+        'cls_token': (1, 1, width),
+        'pos_embed': (1, 197, width),
+        'patch_embed.proj.weight': (width, 3, 16, 16),
+        'patch_embed.proj.bias': (width,),
+        'norm.weight': (width,),
+        'norm.bias': (width,),
+    }
+    for i in range(depth):
+        for name, shape in (
+            ('attn.qkv', (3 * width, width)),
+            ('attn.proj', (width, width)),
+            ('mlp.fc1', (4 * width, width)),
+            ('mlp.fc2', (width, 4 * width)),
+            ('norm1', (width,)),
+            ('norm2', (width,)),
+        ):
+            names[f'blocks.{i}.{name}.weight'] = shape
+            names[f'blocks.{i}.{name}.bias'] = shape[:1]
+    return names
+
+
+@pytest.mark.parametrize('has_decoder', [False, True])
+def test_maes_weights_are_converted_and_loaded(tmp_path, has_decoder, log):
+    state = {k: torch.randn(v) for k, v in timm_names(2).items()}
+    extra = {'mask_token': (1, 1, 8), 'decoder_embed.weight': (8, 768)}
+    if has_decoder:
+        state.update({k: torch.randn(v) for k, v in extra.items()})
+    torch.save({'model': state}, tmp_path / 'mae_pretrain_vit_base.pth')
+    done = convert_checkpoint(
+        tmp_path / 'mae_pretrain_vit_base.pth', tmp_path / 'vit-base.pth'
+    )
+    left = {'norm.weight', 'norm.bias', *(extra if has_decoder else ())}
+    assert set(done.dropped) == left
+    assert set(done.missing) == {'backbone.ln2.*', 'head.fc.*'}
+
+    cfg = small(BASE)
+    cfg.backbone.init_cfg.checkpoint = str(tmp_path / 'vit-base.pth')
+    model = MODELS.build(cfg)
+    model.init_weights()
+    # What fine-tuning starts by itself is all that may miss.
+    found = {
+        k: v
+        for k, v in model.state_dict().items()
+        if k.startswith('backbone.') and 'ln2' not in k.split('.')[1]
+    }
+    assert set(found) == set(done.weights)
+    for name, value in done.weights.items():
+        assert torch.equal(found[name], value), name
+    assert torch.equal(model.backbone.ln2.weight, torch.ones(768))
+    text = log()
+    assert 'unexpected key' not in text
+    assert 'missing keys in source state_dict: ln2.weight, ln2.bias' in text
+
+
+def test_logits_are_those_of_timm(tmp_path):
+    timm = pytest.importorskip('timm')
+    torch.manual_seed(0)
+    theirs = timm.create_model(
+        'vit_base_patch16_224', depth=2, global_pool='avg', num_classes=10
+    ).eval()
+    for value in theirs.parameters():
+        value.data = 0.05 * torch.randn_like(value)
+    torch.save({'model': theirs.state_dict()}, tmp_path / 'theirs.pth')
+    cfg = Config(dict(model=small(BASE), default_scope='mmpretrain'))
+    convert_checkpoint(
+        tmp_path / 'theirs.pth', tmp_path / 'ours.pth', config=cfg
+    )
+    ours = MODELS.build(cfg.model).eval()
+    state = torch.load(tmp_path / 'ours.pth')['state_dict']
+    load_state_dict(ours, state, strict=True)
+    images = torch.randn(2, 3, 224, 224)
+    with torch.no_grad():
+        expected = theirs(images)
+        feats = ours.extract_feat(images)
+        found = ours.head.fc(ours.head.pre_logits(feats))
+    assert expected.std() > 0.1
+    assert torch.allclose(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.usefixtures('no_init')
+def test_of_any_transformer_the_last_block_is_trained(monkeypatch):
+    monkeypatch.setenv('WEIGHTS', 'mine.pth')
+    cfg = load(ANY)
+    assert cfg.model.backbone.init_cfg.checkpoint == 'mine.pth'
+    model = MODELS.build(cfg.model)
+    trained = {
+        '.'.join(name.split('.')[:3])
+        for name, value in model.backbone.named_parameters(prefix='backbone')
+        if value.requires_grad
+    }
+    assert trained == {'backbone.layers.11', *{'backbone.ln1.weight'}} | {
+        'backbone.ln1.bias'
+    }
+    assert model.head.prior is not None
+    hooks = [hook.type for hook in cfg.custom_hooks]
+    assert hooks == ['mmpaco.ClassPriorHook', 'mmpaco.PaCoQueueHook']
+    assert cfg.train_cfg.max_epochs == 10
+
+
+@pytest.mark.usefixtures('no_init')
+def test_lora_as_the_docs_say(tmp_path):
+    text = (DOCS / 'pretrained.md').read_text(encoding='utf-8')
+    (example,) = re.findall('```python\n(.*?)```', text, re.DOTALL)
+    path = tmp_path / 'config.py'
+    path.write_text(example.replace('../configs', CONFIGS.as_posix()))
+    cfg = Config.fromfile(path).model
+    # It loads the weights when it is built.
+    cfg.backbone.module.init_cfg = None
+    backbone = MODELS.build(cfg).backbone
+    trained = {
+        name: value.numel()
+        for name, value in backbone.named_parameters()
+        if value.requires_grad
+    }
+    assert all('.lora_' in name for name in trained)
+    assert f'{sum(trained.values()) / 1e6:.2f} million' in text
+    plain = MODELS.build(load(ANY).model).backbone
+    number = sum(x.numel() for x in plain.parameters() if x.requires_grad)
+    assert f'instead of {number / 1e6:.1f}' in text
