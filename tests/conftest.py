@@ -101,6 +101,17 @@ def frozen():
     gc.freeze()
 
 
+@pytest.fixture(autouse=True)
+def own_visualizer():
+    """Leave no visualizer to the next test: its folder is gone by then."""
+    yield
+    module = sys.modules.get('mmengine.visualization')
+    kinds = [module.Visualizer] if module else []
+    for kind in kinds:
+        kind._instance_dict.clear()
+        kinds += kind.__subclasses__()
+
+
 @pytest.fixture
 def log(tmp_path):
     """Give what was logged since the test began."""

@@ -9,19 +9,15 @@ data_preprocessor = dict(
 )
 train_dataloader = dict(
     batch_size=256,
-    dataset=dict(
-        _delete_=True,
-        type='RepeatDataset',
-        times=2,
-        dataset=dict(
-            _base_.train_dataset,
-            pipeline=[
-                dict(type='LoadImageFromFile'),
-                *_base_.view,
-                dict(type='PackInputs'),
-            ],
-        ),
-    ),
+    dataset=dict(_delete_=True, type='RepeatDataset', times=2),
+)
+train_dataloader['dataset']['dataset'] = dict(
+    _base_.train_dataset,
+    pipeline=[
+        dict(type='LoadImageFromFile'),
+        *_base_.view,
+        dict(type='PackInputs'),
+    ],
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.2, begin=0, end=5),

@@ -102,11 +102,15 @@ def test_every_training_is_another_one(tool, grid):
         # The same budget for all but the second stage, which comes on top.
         epochs = SECOND_STAGES[job.label] if job.after else 100
         assert cfg.train_cfg.max_epochs == epochs
-        assert cfg.train_dataloader.batch_size == 128
         assert cfg.test_dataloader.dataset.ann_file == 'test.txt'
         assert cfg.val_dataloader.dataset.ann_file == 'val.txt'
         factor = job.setting.get('IMBALANCE', '100')
         data = cfg.train_dataloader.dataset
+        # Mixup has views that are images of their own.
+        repeats = data.get('times', 1)
+        assert cfg.train_dataloader.batch_size == 128 * repeats
+        while 'dataset' in data:
+            data = data.dataset
         assert data.ann_file == f'train_if{factor}.txt'
         assert cfg.randomness.seed == job.seed
 
