@@ -91,7 +91,7 @@ def test_networks_are_those_of_the_release(name):
     model = MODELS.build(cfg.model)
     size = sum(x.numel() for x in model.backbone.parameters())
     assert size == TWO_BRANCHES[net]
-    stage = getattr(model.backbone, model.backbone.res_layers[-1])
+    stage = getattr(model.backbone, model.backbone.expert_layers[-1])
     assert len(stage.shared) == (4 if net == 'resnet32' else 2)
     classes = cfg.data_preprocessor.num_classes
     channels = 128 if net == 'resnet32' else 4096

@@ -26,33 +26,30 @@ class ExpertStage(nn.Module):
         super().__init__()
         self.shared = shared
         self.experts = nn.ModuleList(experts)
-        # Whose map is asked for, if not those of all. The network says it
-        # anew before each forward pass.
-        self.only: Optional[int] = None
 
     def __getitem__(self, index: int) -> nn.Module:
         """Give a block of the first expert: ResNet reads its channels."""
         first = cast(nn.Sequential, self.experts[0])
         return first[index]
 
-    def forward(
-        self, x: Union[Tensor, tuple[Tensor, ...]]
-    ) -> tuple[Tensor, ...]:
-        """Give the map of each expert that is asked.
+    def forward(self, *maps: Tensor) -> tuple[Tensor, ...]:
+        """Give the map of each expert.
+
+        All is told by arguments, and each map is one of its own, so that a
+        pass that is recomputed (activation checkpointing) is the same.
 
         Args:
-            x (Tensor | tuple[Tensor]): A map of all experts, or one of each.
+            *maps (Tensor): A map for all experts, or one for each, which go
+                one after the other through what they share.
 
         Returns:
-            tuple[Tensor]: E maps, or one if ``only`` one expert is asked.
+            tuple[Tensor]: E maps.
         """
-        asked = list(self.experts)
-        if self.only is not None:
-            asked = [self.experts[self.only]]
-        if isinstance(x, Tensor):
-            x = x if self.shared is None else self.shared(x)
-            x = (x,) * len(asked)
-        return tuple(blocks(y) for blocks, y in zip(asked, x))
+        if self.shared is not None:
+            maps = tuple(self.shared(x) for x in maps)
+        if len(maps) == 1:
+            maps *= len(self.experts)
+        return tuple(blocks(x) for blocks, x in zip(self.experts, maps))
 
 
 class MultiExpertBase(ResNet):
@@ -61,6 +58,9 @@ class MultiExpertBase(ResNet):
     The arguments are those of ``mmpaco.MultiExpertResNet``. A network is named
     after it in the bases of a class.
     """
+
+    res_layers: list[str]
+    out_indices: tuple[int, ...]
 
     def __init__(
         self,
@@ -102,6 +102,18 @@ class MultiExpertBase(ResNet):
             )
         if joined:
             self.feat_dim *= num_experts
+        # The own pass of a ResNet is that of what comes before the experts:
+        # a tuple of maps is for stages of experts alone.
+        self.expert_layers = [
+            name
+            for name in self.res_layers
+            if isinstance(getattr(self, name), ExpertStage)
+        ]
+        self.res_layers = self.res_layers[: -len(self.expert_layers)]
+        if not self.res_layers:
+            self.stem_alone = nn.Identity()
+            self.res_layers = ['stem_alone']
+        self.out_indices = (len(self.res_layers) - 1,)
 
     def make_res_layer(self, **kwargs: Any) -> nn.Module:
         """Build a stage.
@@ -180,25 +192,29 @@ class MultiExpertBase(ResNet):
         Raises:
             ValueError: If there are images for another number of experts.
         """
+        maps: tuple[Tensor, ...]
         if isinstance(x, Tensor):
-            maps = self._maps(x)
+            maps = (self.shared_map(x),)
         elif len(x) == self.num_experts:
-            maps = tuple(self._maps(y, k)[0] for k, y in enumerate(x))
+            maps = tuple(self.shared_map(y) for y in x)
         else:
             raise ValueError(
                 'expected one batch of images for all experts, or one for '
                 f'each of num_experts={self.num_experts}, but got {len(x)}'
             )
+        for name in self.expert_layers:
+            maps = getattr(self, name)(*maps)
         return (torch.cat(maps, 1),) if self.joined else maps
 
-    def _maps(
-        self, x: Tensor, only: Optional[int] = None
-    ) -> tuple[Tensor, ...]:
-        """Give the last map of all experts, or of one."""
-        for name in self.res_layers:
-            layer = getattr(self, name)
-            if isinstance(layer, ExpertStage):
-                layer.only = only
-        maps: tuple[Tensor, ...]
-        (maps,) = super().forward(x)
-        return maps
+    def shared_map(self, x: Tensor) -> Tensor:
+        """Give the last map of the stages that are of no expert.
+
+        Args:
+            x (Tensor): Images of shape (N, 3, H, W).
+
+        Returns:
+            Tensor: Shape (N, D, H', W').
+        """
+        (found,) = super().forward(x)
+        shared: Tensor = found
+        return shared

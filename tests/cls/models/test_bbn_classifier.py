@@ -39,9 +39,10 @@ class GivenFeatures(MultiExpertBase):
     def __init__(self, num_experts=2, joined=True):
         torch.nn.Module.__init__(self)
         self.num_experts, self.joined = num_experts, joined
+        self.expert_layers = []
 
-    def _maps(self, x, only=None):
-        return (x,)
+    def shared_map(self, x):
+        return x
 
 
 def model(backbone=NET, channels=128, classes=5, **options):

@@ -1,11 +1,18 @@
 """Networks of experts, against RIDE's release and the plain networks."""
 
+import copy
 import re
 
 import pytest
 import torch
+from mmengine.runner.activation_checkpointing import (
+    turn_on_activation_checkpointing,
+)
 from mmpretrain.models.backbones import ResNet, ResNet_CIFAR, ResNeXt
 from mmpretrain.models.necks import GlobalAveragePooling
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import (
+    CheckpointWrapper,
+)
 
 from mmpaco.cls.models import (
     CIFARResNet,
@@ -145,6 +152,30 @@ def test_experts_begin_apart_and_learn_by_their_own_map():
         expert = re.search(r'experts\.(\d)', name)
         is_reached = expert is None or expert[1] == '1'
         assert (x.grad is not None) == is_reached, name
+
+
+@pytest.mark.parametrize('wrapped', (False, True))
+@pytest.mark.parametrize(
+    'options',
+    [dict(own_blocks=1), dict(own_stages=2), dict(own_stages=3)],
+    ids=str,
+)
+def test_recomputed_maps_are_those_of_the_same_expert(options, wrapped):
+    """Also in a stage that something else holds, as FSDP does."""
+    torch.manual_seed(0)
+    net = MultiExpertCIFARResNet(depth=20, num_experts=2, **options)
+    other = copy.deepcopy(net)
+    if wrapped:
+        other.layer3 = CheckpointWrapper(other.layer3)
+    else:
+        turn_on_activation_checkpointing(other, 'layer3')
+    images = torch.randn(2, 4, 3, 32, 32)
+    for found in (net, other):
+        first, second = found(list(images))
+        (first.square() + 2 * second).mean().backward()
+    gradients = [x.grad for x in net.parameters()]
+    for x, expected in zip(other.parameters(), gradients):
+        assert torch.equal(x.grad, expected)
 
 
 @pytest.mark.parametrize('groups', (1, 32))
