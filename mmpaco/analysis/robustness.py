@@ -244,11 +244,33 @@ def _pipeline(cfg: Config) -> Any:
 
 
 def _channel_order(cfg: Config) -> str:
-    # Images are loaded as BGR, and made RGB before they are normalised.
-    own = cfg.model.get('data_preprocessor') or {}
-    shared = cfg.get('data_preprocessor') or {}
-    turned = own.get('to_rgb', shared.get('to_rgb', False))
-    return 'bgr' if turned else 'rgb'
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    steps = dataset.get('pipeline') or []
+    names = [_type_name(step) for step in steps]
+    if 'LoadImageFromFile' in names:
+        # It loads BGR, whatever the network is given in the end.
+        turns = sum(
+            bool(step.get(key, False))
+            for name, key in (
+                ('NumpyToPIL', 'to_rgb'),
+                ('PILToNumpy', 'to_bgr'),
+            )
+            for step, other in zip(steps, names)
+            if other == name
+        )
+        return 'rgb' if turns % 2 else 'bgr'
+    # Of images that a data set holds, it is told by what the network is given.
+    # mmengine takes the model's own preprocessor whole, or the shared one.
+    used = cfg.model.get('data_preprocessor', cfg.get('data_preprocessor'))
+    return 'bgr' if (used or {}).get('to_rgb', False) else 'rgb'
+
+
+def _type_name(step: Any) -> str:
+    kind = step['type']
+    name = kind if isinstance(kind, str) else kind.__name__
+    return str(name).rpartition('.')[2]
 
 
 def _corruption_error(

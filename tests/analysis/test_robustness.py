@@ -9,7 +9,11 @@ from mmengine.config import Config
 from support.imagenet_variants import MODULE, write_classifier
 from support.scope import enter_scope
 
-from mmpaco.analysis.robustness import Robustness, robustness_if_corrupted
+from mmpaco.analysis.robustness import (
+    Robustness,
+    _channel_order,
+    robustness_if_corrupted,
+)
 from mmpaco.analysis.robustness_picture import plot_robustness
 from mmpaco.analysis.robustness_table import (
     corruption_table,
@@ -112,3 +116,43 @@ def test_any_classifier_is_tested_on_its_own_images(few, tmp_path):
     assert json.loads((tmp_path / 'x.json').read_text())['clean'] == (
         pytest.approx(200 / 3)
     )
+
+
+LOADED = [dict(type='LoadImageFromFile')]
+AS_PIL = dict(type='NumpyToPIL', to_rgb=True)
+
+
+@pytest.mark.parametrize(
+    'pipeline, own, shared, order',
+    [
+        # Weights of Caffe take the images as they are loaded.
+        (LOADED, None, dict(to_rgb=False), 'bgr'),
+        (LOADED, None, dict(to_rgb=True), 'bgr'),
+        ([dict(type='mmpretrain.LoadImageFromFile')], None, None, 'bgr'),
+        ([*LOADED, AS_PIL, dict(type='PILToNumpy')], None, None, 'rgb'),
+        (
+            [*LOADED, AS_PIL, dict(type='PILToNumpy', to_bgr=True)],
+            *(None, dict(to_rgb=True), 'bgr'),
+        ),
+        # CIFAR's are RGB in memory.
+        ([], None, dict(to_rgb=False), 'rgb'),
+        ([], None, dict(to_rgb=True), 'bgr'),
+        ([], dict(mean=[0.0]), dict(to_rgb=True), 'rgb'),
+    ],
+)
+@pytest.mark.parametrize('is_wrapped', [False, True])
+def test_images_are_corrupted_in_the_order_they_are_loaded_in(
+    pipeline, own, shared, order, is_wrapped
+):
+    dataset = dict(type='CustomDataset', pipeline=pipeline)
+    if is_wrapped:
+        dataset = dict(type='RepeatDataset', times=1, dataset=dataset)
+    model = {} if own is None else dict(data_preprocessor=own)
+    cfg = Config(
+        dict(
+            model=model,
+            data_preprocessor=shared,
+            test_dataloader=dict(dataset=dataset),
+        )
+    )
+    assert _channel_order(cfg) == order
