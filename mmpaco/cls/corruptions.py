@@ -72,9 +72,10 @@ def chosen_severities(levels: Sequence[int]) -> tuple[int, ...]:
     Raises:
         ValueError: If it is empty, or one is unknown or named twice.
     """
-    given = list(levels)
+    given = [levels] if isinstance(levels, int) else list(levels)
     if (
         not given
+        or any(type(level) is not int for level in given)
         or not set(given) <= set(SEVERITIES)
         or len(set(given)) < len(given)
     ):

@@ -117,6 +117,8 @@ def test_other_images_are_refused(image, error, message):
     (
         dict(corruption='rain', severity=1),
         dict(corruption='fog', severity=6),
+        dict(corruption='fog', severity=2.0),
+        dict(corruption='fog', severity=True),
         dict(corruption='fog', severity=1, seed=-1),
         dict(corruption='fog', severity=1, channel_order='gbr'),
     ),
