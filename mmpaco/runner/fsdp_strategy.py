@@ -54,7 +54,8 @@ class FSDPStrategy(_FSDPStrategy):
         **kwargs: Other arguments of mmengine's, without ``state_dict_cfg``.
 
     Raises:
-        ValueError: If ``use_orig_params`` is False.
+        ValueError: If ``use_orig_params`` is False, or, when training begins,
+            if the norm of the gradients is to be clipped.
 
     Example:
         >>> from mmpaco.registry import STRATEGIES
@@ -115,6 +116,7 @@ class FSDPStrategy(_FSDPStrategy):
             if options.get('type') == 'AmpOptimWrapper':
                 options.setdefault('use_fsdp', True)
             optim_wrapper = build_optim_wrapper(model, options)
+        _check_clipping(optim_wrapper)
         # As DDP does. PyTorch's sync_module_states does not on a CPU.
         for tensor in (*model.parameters(), *model.buffers()):
             broadcast(tensor.data)
@@ -192,3 +194,13 @@ class FSDPStrategy(_FSDPStrategy):
             optim_state_dict=whole,
         )
         self.optim_wrapper.load_state_dict({**state_dict, **part})
+
+
+def _check_clipping(optim_wrapper: Any) -> None:
+    clips = getattr(optim_wrapper, 'clip_grad_kwargs', None)
+    if clips and optim_wrapper.clip_func is nn.utils.clip_grad_norm_:
+        raise ValueError(
+            f'clip_grad={clips} clips the norm of all gradients, but a '
+            'process of FSDP has a part of them, and each would be scaled '
+            "otherwise; clip values (type='value'), or train with DDP"
+        )

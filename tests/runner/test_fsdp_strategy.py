@@ -175,3 +175,12 @@ def test_weights_of_one_rate_must_be_apart(tmp_path):
         FSDPStrategy(
             work_dir=tmp_path, model_wrapper=dict(use_orig_params=False)
         )
+
+
+def test_the_norm_of_divided_gradients_is_not_clipped(tmp_path):
+    strategy = FSDPStrategy(work_dir=tmp_path)
+    strategy._optim_cfg = dict(
+        optimizer=dict(type='SGD', lr=0.1), clip_grad=dict(max_norm=1.0)
+    )
+    with pytest.raises(ValueError, match='max_norm.*a part of them'):
+        strategy._wrap_model(torch.nn.Linear(2, 2))
