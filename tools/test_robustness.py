@@ -88,7 +88,7 @@ def main() -> None:
         print(
             '\nTop-1 error in % by severity', corruption_table(found), sep='\n'
         )
-        print('', summary(found), sep='\n')
+    print('', summary(found), sep='\n')
     if args.corrupt:
         print(
             '\nNo mCE: it divides by the errors of AlexNet on ImageNet-C, '

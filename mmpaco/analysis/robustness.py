@@ -12,6 +12,7 @@ from mmengine.fileio import dump
 
 from mmpaco.cls.corruptions import CORRUPTIONS, SEVERITIES
 from mmpaco.files import PathLike, whole_file
+from mmpaco.methods.training_data import leaf_datasets, type_name
 from mmpaco.registry import DATASETS
 from mmpaco.runner.config_files import ConfigLike, read_config
 from mmpaco.runner.loaded_runner import TRAINING_ONLY, loaded_runner
@@ -244,11 +245,10 @@ def _pipeline(cfg: Config) -> Any:
 
 
 def _channel_order(cfg: Config) -> str:
-    dataset = cfg.test_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
-    steps = dataset.get('pipeline') or []
-    names = [_type_name(step) for step in steps]
+    # What a wrapper joins is loaded in one way.
+    leaf = next(iter(leaf_datasets(cfg.test_dataloader.dataset)))
+    steps = leaf.get('pipeline') or []
+    names = [type_name(step) for step in steps]
     if 'LoadImageFromFile' in names:
         # It loads BGR, whatever the network is given in the end.
         turns = sum(
@@ -265,12 +265,6 @@ def _channel_order(cfg: Config) -> str:
     # mmengine takes the model's own preprocessor whole, or the shared one.
     used = cfg.model.get('data_preprocessor', cfg.get('data_preprocessor'))
     return 'bgr' if (used or {}).get('to_rgb', False) else 'rgb'
-
-
-def _type_name(step: Any) -> str:
-    kind = step['type']
-    name = kind if isinstance(kind, str) else kind.__name__
-    return str(name).rpartition('.')[2]
 
 
 def _corruption_error(

@@ -66,13 +66,20 @@ def summary(found: Robustness) -> str:
 def _what_is_missing(found: Robustness) -> list[str]:
     tested = found.means
     count = sum(len(found.levels(name)) for name in tested)
+    missing = []
+    if found.clean is None:
+        missing.append(
+            "No clean error: the folder of the config's test images is not "
+            'there. Relative mCE needs it, too.'
+        )
     if not tested or count == len(CORRUPTIONS) * len(SEVERITIES):
-        return []
+        return missing
     return [
+        *missing,
         f'These are means over {len(tested)} of {len(CORRUPTIONS)} '
         f'corruptions, at {count} of '
         f'{len(CORRUPTIONS) * len(SEVERITIES)} severities in all, and not '
-        'the figures by their definition.'
+        'the figures by their definition.',
     ]
 
 

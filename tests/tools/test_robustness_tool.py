@@ -93,6 +93,21 @@ def test_only_what_is_there_is_tested(here):
     assert row in [line.split() for line in out.stdout.splitlines()]
 
 
+def test_clean_images_that_are_missing_are_told(here):
+    text = "_base_ = 'imagenet.py'\ntest_dataloader = dict("
+    text += "dataset=dict(data_root='nowhere'))\n"
+    (here / 'elsewhere.py').write_text(text)
+    out = call_here(
+        *(here, 'test_robustness.py', 'elsewhere.py', 'imagenet.pth'),
+        *('--imagenet-c', 'no', '--imagenet-sketch', 'no'),
+    )
+    assert out.returncode == 0, out.stderr[-3000:]
+    assert "No clean error: the folder of the config's test" in out.stdout
+    row = ['elsewhere', '-', '-', '-']
+    row += [f'{100 * right_share_of_renditions():.1f}', '-']
+    assert row in [line.split() for line in out.stdout.splitlines()]
+
+
 @pytest.mark.parametrize(
     'arguments, message',
     (
