@@ -16,6 +16,7 @@ from mmpaco.losses import FeatureMean
 from mmpaco.registry import MODELS
 
 from .batch_checks import check_pooled
+from .cosine_head import unit_rows
 
 
 class CosineParts(NormProduct):
@@ -54,7 +55,7 @@ class CosineParts(NormProduct):
         Returns:
             Tensor: Shape (..., K, D / K).
         """
-        return F.normalize(self._split(rows), dim=-1)
+        return unit_rows(self._split(rows))
 
     def scores(self, parts: Tensor) -> Tensor:
         """Give the scores of parts.

@@ -11,6 +11,20 @@ from torch import Tensor, nn
 from mmpaco.registry import MODELS
 
 
+def unit_rows(rows: Tensor) -> Tensor:
+    """Bring rows to length one; one of zeros stays.
+
+    Args:
+        rows (Tensor): Shape (..., D).
+
+    Returns:
+        Tensor: The same shape and type.
+    """
+    # The least divisor of F.normalize is 0 in float16.
+    dtype = torch.promote_types(rows.dtype, torch.float32)
+    return F.normalize(rows.to(dtype), dim=-1).to(rows.dtype)
+
+
 class ScaledCosines(NormProduct):
     """Cosines of features and class weights, times a scale.
 
@@ -31,7 +45,7 @@ class ScaledCosines(NormProduct):
         # is a Linear, or the class next to it.
         nn.init.uniform_(self.weight, -1, 1)
         with torch.no_grad():
-            self.weight.copy_(F.normalize(self.weight))
+            self.weight.copy_(unit_rows(self.weight))
 
     def forward(self, features: Tensor) -> Tensor:
         """Give the scores of features.
@@ -42,8 +56,8 @@ class ScaledCosines(NormProduct):
         Returns:
             Tensor: Of shape (N, C).
         """
-        scores: Tensor = self.scale * super().forward(features)
-        return scores
+        cosines = F.linear(unit_rows(features), unit_rows(self.weight))
+        return self.scale * cosines
 
 
 def check_scale(scale: float, loss: nn.Module) -> None:

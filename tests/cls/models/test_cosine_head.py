@@ -13,6 +13,7 @@ from support.released_losses import (
 from support.scope import enter_scope
 
 from mmpaco.cls.models import CosineClsHead
+from mmpaco.cls.models.cosine_head import unit_rows
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +81,17 @@ def test_weights_begin_uniform_and_of_length_one():
     kurtosis = (weight**4).mean() / (weight**2).mean() ** 2
     assert 1.7 < float(kurtosis) < 2.0
     assert abs(float(weight.mean())) < 0.01
+
+
+@pytest.mark.parametrize(
+    'dtype', (torch.float64, torch.float32, torch.bfloat16, torch.half)
+)
+def test_rows_of_zeros_stay(dtype):
+    """In float16 as well, where the least divisor of PyTorch is 0."""
+    rows = torch.tensor([[0, 0], [3, 4]], dtype=dtype)
+    found = unit_rows(rows)
+    expected = torch.tensor([[0, 0], [0.6, 0.8]], dtype=dtype)
+    torch.testing.assert_close(found, expected)
 
 
 def test_another_loss_needs_no_scale():
