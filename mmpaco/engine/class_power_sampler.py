@@ -1,5 +1,6 @@
 """Batches in which a class is as frequent as a power of its images."""
 
+import math
 from collections.abc import Iterator, Sized
 from typing import Any, Optional
 
@@ -79,6 +80,8 @@ class ClassPowerSampler(DefaultSampler):
         seed: Optional[int] = None,
         round_up: bool = True,
     ) -> None:
+        if not math.isfinite(power):
+            raise ValueError(f'power must be finite, but got {power}')
         if progressive is not None and progressive < 2:
             raise ValueError(
                 'progressive is the number of epochs from the first '
@@ -119,9 +122,10 @@ class ClassPowerSampler(DefaultSampler):
         Returns:
             np.ndarray: Of shape (C, ), in the order of their labels.
         """
-        # From the largest, so that no power overflows.
         sizes = self._counts / self._counts.max()
-        powers = sizes**self.power
+        # From the class that is drawn most, so that no power overflows.
+        most = self._counts.max() if self.power > 0 else self._counts.min()
+        powers = (self._counts / most) ** self.power
         progress = 1.0
         if self.progressive is not None:
             progress = min(epoch / (self.progressive - 1), 1.0)

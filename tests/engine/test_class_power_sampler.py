@@ -198,9 +198,10 @@ def test_ranks_take_turns_in_the_sequence_of_one_process(
 
 def test_a_class_without_images_is_never_drawn():
     dataset = Labels([0] * 30 + [3] * 5)
-    for power in (0, 0.5, -1):
+    for power in (0, 0.5, -1, -1000, 1000):
         sampler = build(dataset, power=power)
-        assert len(sampler.probabilities(0)) == 2
+        found = sampler.probabilities(0)
+        assert found.shape == (2,) and found.sum() == pytest.approx(1)
         assert len(list(sampler)) == 35
     one = build(Labels([7]))
     assert list(one) == [0]
@@ -254,6 +255,7 @@ class Doubled:
         (Labels([]), {}, ValueError, 'empty'),
         (Doubled(tailed()), {}, TypeError, 'Doubled has 1424 .* for 712'),
         (tailed(), dict(progressive=1), ValueError, 'at least 2'),
+        (tailed(), dict(power=float('nan')), ValueError, 'finite'),
         (tailed(), dict(in_a_row=0), ValueError, 'at least 1'),
         (tailed(), dict(in_a_row=2, power=1), ValueError, 'power=1'),
         (tailed(), dict(in_a_row=2, progressive=9), ValueError, 'in cycles'),
