@@ -39,15 +39,16 @@ class BBNClassifier(ImageClassifier):
             the other networks of experts, with ``num_experts=2`` and
             ``joined=True``; ``own_blocks=1`` as in the paper.
         neck (dict, optional): Config of the neck, which pools the map.
-        head (dict, optional): Config of any head, of twice the channels.
+        head (dict, optional): Config of any head, of twice the channels, whose
+            loss keeps no features of the batch: two are computed of each.
         data_preprocessor (dict, optional): Config of a
             ``mmpaco.MultiViewDataPreprocessor``, the type that it has if none
             is given.
         **kwargs: Other arguments of ``ImageClassifier``.
 
     Raises:
-        ValueError: If the backbone has not two branches that are joined, or
-            the data preprocessor takes no pairs.
+        ValueError: If the backbone has not two branches that are joined, the
+            data preprocessor takes no pairs, or the head keeps features.
 
     Example:
         >>> import torch
@@ -118,6 +119,14 @@ class BBNClassifier(ImageClassifier):
                 'BBNClassifier takes pairs of images: set data_preprocessor='
                 "dict(type='mmpaco.MultiViewDataPreprocessor', num_views=2), "
                 f'but got {type(prep).__name__}'
+            )
+        parts = self.head.modules() if self.with_head else ()
+        if any(hasattr(part, 'take_staged') for part in parts):
+            raise ValueError(
+                'BBNClassifier computes two losses of the features of a '
+                f'batch, and {type(self.head).__name__} would keep them twice '
+                'for its queue or mean; use a head without, such as '
+                'LinearClsHead'
             )
         self.progress: Optional[float] = None
 

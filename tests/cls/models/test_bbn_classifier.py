@@ -272,6 +272,31 @@ def test_the_preprocessor_must_take_pairs(prep, name):
         model(data_preprocessor=prep)
 
 
+@pytest.mark.parametrize(
+    'head',
+    [
+        dict(type='mmpaco.CausalNormHead'),
+        dict(
+            type='mmpaco.GPaCoHead',
+            loss=dict(
+                type='mmpaco.PaCoLoss',
+                alpha=0.1,
+                temperature=0.1,
+            ),
+        ),
+    ],
+    ids=lambda head: head['type'],
+)
+def test_a_head_that_keeps_features_is_refused(head):
+    """It would keep those of each batch twice."""
+    kept = dict(num_classes=5, in_channels=128, **head)
+    kind = head['type'].partition('.')[2]
+    with pytest.raises(ValueError, match=f'and {kind} would keep them twice'):
+        MODELS.build(
+            dict(type='mmpaco.BBNClassifier', backbone=NET, head=kept)
+        )
+
+
 def test_what_a_loss_needs_is_told():
     found = model()
     images, labels = batch()
