@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmpaco.registry import MODELS
 
-from .batch_checks import loss_of_several
+from .batch_checks import check_pooled, loss_of_several
 from .cosine_head import ScaledCosines, check_scale
 
 
@@ -90,7 +90,8 @@ class MultiExpertClsHead(ClsHead):
             tuple[Tensor]: The same.
 
         Raises:
-            ValueError: If there is not one feature for each expert.
+            ValueError: If there is not one feature for each expert, or they
+                are not pooled.
         """
         if len(feats) != self.num_experts:
             raise ValueError(
@@ -98,6 +99,8 @@ class MultiExpertClsHead(ClsHead):
                 f'got {len(feats)} features; use a backbone with as many, '
                 'such as mmpaco.MultiExpertResNet'
             )
+        for feat in feats:
+            check_pooled(feat, self.in_channels)
         return feats
 
     def expert_scores(self, feats: tuple[Tensor, ...]) -> Tensor:

@@ -86,6 +86,12 @@ def test_features_of_another_number_of_experts_are_refused(experts):
         head()(features(experts))
 
 
+def test_features_must_be_pooled():
+    maps = tuple(x[:, :, None, None] for x in features())
+    with pytest.raises(ValueError, match='GlobalAveragePooling'):
+        head()(maps)
+
+
 @pytest.mark.parametrize(
     'options, told',
     [
