@@ -72,23 +72,7 @@ class MultiExpertBase(ResNet):
         joined: bool = False,
         **kwargs: Any,
     ) -> None:
-        if num_experts < 1:
-            raise ValueError(
-                f'num_experts must be positive, but got {num_experts}'
-            )
-        if own_blocks is not None and widths is not None:
-            raise ValueError(
-                'widths are for own_stages, since blocks inside of a stage '
-                f'have its channels; leave out widths={widths}, or '
-                f'own_blocks={own_blocks}'
-            )
-        if widths is not None and (
-            len(widths) != own_stages or min(widths) < 1
-        ):
-            raise ValueError(
-                f'widths must be {own_stages} positive numbers, one for each '
-                f'of own_stages, but got {widths}'
-            )
+        _check_experts(num_experts, own_stages, own_blocks, widths)
         self.num_experts = num_experts
         self.own_stages = own_stages
         self.own_blocks = own_blocks
@@ -218,3 +202,37 @@ class MultiExpertBase(ResNet):
         (found,) = super().forward(x)
         shared: Tensor = found
         return shared
+
+
+def _check_experts(
+    num_experts: int,
+    own_stages: int,
+    own_blocks: Optional[int],
+    widths: Optional[Sequence[int]],
+) -> None:
+    """Raise a ``ValueError`` or ``TypeError`` for what makes no experts."""
+    for name, value in (
+        ('num_experts', num_experts),
+        ('own_stages', own_stages),
+        ('own_blocks', own_blocks),
+        *(('widths', width) for width in widths or ()),
+    ):
+        if value is not None and type(value) is not int:
+            raise TypeError(f'{name} must be of integers, but got {value!r}')
+    if num_experts < 1:
+        raise ValueError(
+            f'num_experts must be positive, but got {num_experts}'
+        )
+    if widths is None:
+        return
+    if own_blocks is not None:
+        raise ValueError(
+            'widths are for own_stages, since blocks inside of a stage have '
+            f'its channels; leave out widths={widths}, or '
+            f'own_blocks={own_blocks}'
+        )
+    if len(widths) != own_stages or min(widths, default=0) < 1:
+        raise ValueError(
+            f'widths must be {own_stages} positive numbers, one for each of '
+            f'own_stages, but got {widths}'
+        )

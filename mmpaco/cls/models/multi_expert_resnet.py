@@ -48,6 +48,8 @@ class MultiExpertResNet(MultiExpertBase):
 
     Raises:
         KeyError: If there is no such depth.
+        TypeError: If a number of experts, stages, blocks or channels is no
+            integer.
         ValueError: If an argument is out of range, or ``out_indices`` are
             not the last stage.
 
@@ -104,6 +106,8 @@ class MultiExpertCIFARResNet(MultiExpertBase, CIFARResNet):
 
     Raises:
         KeyError: If there is no such depth.
+        TypeError: If a number of experts, stages, blocks or channels is no
+            integer.
         ValueError: If an argument is out of range, or ``out_indices`` are
             not the last stage.
 
@@ -135,6 +139,8 @@ class MultiExpertResNetCIFAR(MultiExpertBase, ResNet_CIFAR):
 
     Raises:
         KeyError: If there is no such depth.
+        TypeError: If a number of experts, stages, blocks or channels is no
+            integer.
         ValueError: If an argument is out of range, or ``out_indices`` are
             not the last stage.
 

@@ -218,12 +218,29 @@ def test_frozen_stages_are_those_of_all_experts():
         (dict(own_blocks=1, widths=(48,)), 'widths are for own_stages'),
         (dict(widths=(24,)), 'widths must be 2 positive numbers'),
         (dict(widths=(0, 48)), 'widths must be 2 positive numbers'),
+        (dict(own_stages=0, widths=()), 'widths must be 0 positive numbers'),
         (dict(widths=(24, 16)), '8 less than the one before'),
         (dict(out_indices=(1, 2)), r'out_indices must be \(2,\)'),
     ],
 )
 def test_what_makes_no_experts_is_refused(options, told):
     with pytest.raises(ValueError, match=told):
+        MultiExpertCIFARResNet(depth=20, **options)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(num_experts=2.5),
+        dict(own_stages=1.5),
+        dict(own_blocks=True),
+        dict(widths=(24.5, 48)),
+    ],
+    ids=str,
+)
+def test_what_is_no_integer_is_refused(options):
+    (name,) = options
+    with pytest.raises(TypeError, match=f'{name} must be of integers'):
         MultiExpertCIFARResNet(depth=20, **options)
 
 
