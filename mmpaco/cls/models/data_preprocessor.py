@@ -61,8 +61,8 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             )
         if kwargs.get('batch_augments'):
             raise ValueError(
-                'contrast needs one class for each image, so batch_augments '
-                '(Mixup, CutMix) cannot be used; remove them'
+                'views and pairs need one class for each image, so '
+                'batch_augments (Mixup, CutMix) cannot be used; remove them'
             )
         super().__init__(num_classes=num_classes, **kwargs)
         self.num_views = num_views

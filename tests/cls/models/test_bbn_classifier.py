@@ -255,6 +255,12 @@ def test_two_joined_branches_are_needed(changes, message):
         model({**NET, **changes})
 
 
+def test_mixed_labels_are_refused():
+    mixed = dict(type='Mixup', alpha=0.8)
+    with pytest.raises(ValueError, match='pairs need one class for each'):
+        model(data_preprocessor=dict(batch_augments=mixed))
+
+
 def test_a_plain_network_is_refused():
     with pytest.raises(ValueError, match='got CIFARResNet with num_experts=1'):
         model(dict(type='mmpaco.CIFARResNet', depth=20))
