@@ -135,10 +135,26 @@ def test_of_any_transformer_the_last_block_is_trained(monkeypatch):
     assert cfg.train_cfg.max_epochs == 10
 
 
+def test_own_data_as_the_docs_say(tmp_path):
+    text = (DOCS / 'pretrained.md').read_text(encoding='utf-8')
+    example, _ = re.findall('```python\n(.*?)```', text, re.DOTALL)
+    path = tmp_path / 'config.py'
+    path.write_text(example.replace('../configs', CONFIGS.as_posix()))
+    cfg = Config.fromfile(path)
+    for split in ('train', 'val', 'test'):
+        dataset = cfg[f'{split}_dataloader'].dataset
+        assert dataset.type == 'mmpaco.ImageListDataset'
+        assert dataset.ann_file == f'{split}.txt'
+        assert 'split' not in dataset
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        assert evaluator.train_dataset.ann_file == 'train.txt'
+    assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes
+
+
 @pytest.mark.usefixtures('no_init')
 def test_lora_as_the_docs_say(tmp_path):
     text = (DOCS / 'pretrained.md').read_text(encoding='utf-8')
-    (example,) = re.findall('```python\n(.*?)```', text, re.DOTALL)
+    _, example = re.findall('```python\n(.*?)```', text, re.DOTALL)
     path = tmp_path / 'config.py'
     path.write_text(example.replace('../configs', CONFIGS.as_posix()))
     cfg = Config.fromfile(path).model
