@@ -8,7 +8,6 @@ import torch
 from mmengine.config import Config, ConfigDict
 from torch import Tensor, nn
 
-from mmpaco.engine.hooks import BBNProgressHook, DeferredReweightingHook
 from mmpaco.files import PathLike
 from mmpaco.losses import as_class_counts
 from mmpaco.runner.config_files import ConfigLike, read_config
@@ -94,11 +93,10 @@ def gradient_norms(
     with loaded_runner(config, checkpoint, trust, **settings) as runner:
         weight = _classifier(runner.model).weight
         for hook in runner.hooks:
-            # The loss as it was when the training ended.
-            if isinstance(hook, DeferredReweightingHook):
-                hook.epoch = 0
-            elif isinstance(hook, BBNProgressHook):
-                hook.stay_at_end(cfg.train_cfg.max_epochs)
+            if hasattr(hook, 'stay_at_end'):
+                # The loss as it was when the training ended. One that counts
+                # iterations has no epoch but the first.
+                hook.stay_at_end(cfg.train_cfg.get('max_epochs', 1))
         sums = torch.zeros(len(weight), dtype=torch.float64)
         num_iters = 0
 

@@ -129,7 +129,8 @@ def test_class_weights_are_those_with_which_the_training_ended(tiny):
     content['state_dict']['head.loss_module.prior.class_counts'] = counts
     torch.save(content, checkpoint)
     norms = []
-    for hooks in ([], [0], [3]):
+    # Of four epochs: without weights, with them, in the last one, never.
+    for hooks in ([], [0], [3], [4]):
         cfg = Config.fromfile(str(folder / 'tiny.py'))
         cfg.train_dataloader.dataset.indices = 22
         cfg.model.head.loss = dict(
@@ -146,8 +147,9 @@ def test_class_weights_are_those_with_which_the_training_ended(tiny):
         ]
         # Where iterations are counted, too.
         norms.append(gradient_norms(cfg, checkpoint, max_iters=3))
-    plain, weighted, deferred = norms
+    plain, weighted, deferred, never = norms
     np.testing.assert_array_equal(weighted, deferred)
+    np.testing.assert_allclose(never, plain, rtol=1e-5)
     assert not np.allclose(plain, weighted)
 
 

@@ -8,20 +8,12 @@ optim_wrapper = dict(
     paramwise_cfg=dict(layer_decay_rate=0.75),
 )
 param_scheduler = [
+    _base_.param_scheduler[0],
     dict(
-        type='LinearLR',
-        start_factor=1e-9,
-        begin=0,
-        end=5,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
+        _base_.param_scheduler[1],
         T_max=45,
         eta_min_ratio=1e-6 / 4e-3,
-        begin=5,
         end=50,
-        convert_to_iter_based=True,
     ),
 ]
 train_cfg = dict(max_epochs=50)

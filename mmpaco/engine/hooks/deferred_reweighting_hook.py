@@ -1,6 +1,7 @@
 """Weights of the classes from a certain epoch on."""
 
 import logging
+from typing import Optional
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -50,6 +51,16 @@ class DeferredReweightingHook(Hook):
                 f'epoch with weights counted from 0, but got {epoch!r}'
             )
         self.epoch = epoch
+        # Of all epochs, if they do not count.
+        self._constant: Optional[bool] = None
+
+    def stay_at_end(self, max_epochs: int) -> None:
+        """Have from now on the weights of the last epoch.
+
+        Args:
+            max_epochs (int): Epochs of the training that has ended.
+        """
+        self._constant = self.epoch < max_epochs
 
     def before_train(self, runner: Runner) -> None:
         """See that there is something to switch, and an epoch to do it at.
@@ -68,6 +79,8 @@ class DeferredReweightingHook(Hook):
                 'mmpaco.ClassBalancedLoss in the head, or take '
                 'mmpaco.DeferredReweightingHook out of the hooks'
             )
+        if self._constant is not None:
+            return
         if self.epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError(
                 'mmpaco.DeferredReweightingHook counts epochs, and the '
@@ -93,6 +106,8 @@ class DeferredReweightingHook(Hook):
         Args:
             runner (Runner): The runner, which knows the epoch.
         """
-        is_on = runner.epoch >= self.epoch
+        is_on = self._constant
+        if is_on is None:
+            is_on = runner.epoch >= self.epoch
         for module in modules_with(runner.model, 'set_reweighting'):
             module.set_reweighting(is_on)
