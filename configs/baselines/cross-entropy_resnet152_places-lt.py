@@ -21,3 +21,4 @@ train_dataloader = dict(
 # Half precision, as PaCo is released. It needs a GPU: on a CPU give
 # --cfg-options optim_wrapper.type=OptimWrapper
 optim_wrapper = dict(type='AmpOptimWrapper')
+custom_hooks = [dict(type='mmpaco.FrozenWeightsHook')]

@@ -7,3 +7,4 @@ stage1 = '{{$STAGE1:work_dirs/supcon-stage1_resnet32_cifar100-lt-if100/epoch_400
 
 # Batch norm keeps its statistics, too.
 model = dict(pretrained=stage1, backbone=dict(frozen_stages=3))
+custom_hooks = [dict(type='mmpaco.FrozenWeightsHook')]

@@ -9,3 +9,4 @@ stage1 = (
 
 # Batch norm keeps its statistics, too.
 model = dict(pretrained=stage1, backbone=dict(frozen_stages=4))
+custom_hooks = [dict(type='mmpaco.FrozenWeightsHook')]

@@ -12,3 +12,7 @@ data_preprocessor = _base_.method.data_preprocessor
 model = _base_.method.model
 model.head.projector = dict(act_cfg=dict(type='GELU'))
 train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='mmpaco.FrozenWeightsHook'),
+]

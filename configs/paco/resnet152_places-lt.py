@@ -14,3 +14,7 @@ train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 # Half precision, as released. It needs a GPU: on a CPU give
 # --cfg-options optim_wrapper.type=OptimWrapper
 optim_wrapper = dict(type='AmpOptimWrapper')
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='mmpaco.FrozenWeightsHook'),
+]

@@ -65,7 +65,7 @@ def cross_entropy(cfg: Config, facts: Facts, options: Options) -> Plan:
     settings = dict(model=dict(head=head)) if head else {}
     if '_delete_' in head:
         unmix(settings, classifier)
-    add_shots(settings, cfg, decisions)
+    add_shots(settings, cfg, decisions, classifier.num_classes)
     return Plan(settings, decisions)
 
 
@@ -132,7 +132,7 @@ def multi_task(cfg: Config, facts: Facts, options: Options) -> Plan:
     plan.decisions.append(prior_decision(facts, 'The classification loss'))
     hooks = [] if balanced else ['mmpaco.ClassPriorHook']
     add_hooks(plan.settings, cfg, *hooks, 'mmpaco.PaCoQueueHook')
-    add_shots(plan.settings, cfg, plan.decisions)
+    add_shots(plan.settings, cfg, plan.decisions, classifier.num_classes)
     return plan
 
 
@@ -198,5 +198,5 @@ def _parametric(
     ]
     hooks = ['mmpaco.ClassPriorHook'] if has_prior else []
     add_hooks(plan.settings, cfg, *hooks, 'mmpaco.PaCoQueueHook')
-    add_shots(plan.settings, cfg, plan.decisions)
+    add_shots(plan.settings, cfg, plan.decisions, classifier.num_classes)
     return plan

@@ -73,7 +73,7 @@ def loss_plan(
     switch_recipes(settings, cfg, decisions)
     if is_counted:
         add_hooks(settings, cfg, 'mmpaco.ClassPriorHook')
-    add_shots(settings, cfg, decisions)
+    add_shots(settings, cfg, decisions, classifier.num_classes)
     return Plan(settings, decisions)
 
 

@@ -222,24 +222,54 @@ def prior_decision(facts: Facts, what: str) -> str:
 
 
 def add_shots(
-    settings: dict[str, Any], cfg: Config, decisions: list[str]
+    settings: dict[str, Any],
+    cfg: Config,
+    decisions: list[str],
+    num_classes: int,
 ) -> None:
-    """Measure many, medium and few shots beside what is measured."""
+    """Measure many, medium and few shots beside what is measured.
+
+    A top k of more classes than there are, which would end the first
+    validation, is left out.
+
+    Args:
+        settings (dict): What changes, of which the evaluators are set.
+        cfg (Config): The config.
+        decisions (list[str]): To which it is added what was done.
+        num_classes (int): The class count C.
+    """
     dataset = cfg.train_dataloader.dataset
-    added = False
+    added = lowered = False
     for key in ('val_evaluator', 'test_evaluator'):
         there = cfg.get(key)
         if not there:
             continue
         metrics = list(there) if isinstance(there, (list, tuple)) else [there]
-        if any(type_name(x) == 'ShotAccuracy' for x in metrics):
-            continue
         if any(type_name(x) == 'Evaluator' for x in metrics):
             continue
-        shots = dict(type='mmpaco.ShotAccuracy', train_dataset=dataset)
-        settings[key] = [*metrics, shots]
-        added = True
+        fitting = [_possible(metric, num_classes) for metric in metrics]
+        lowered |= fitting != metrics
+        if not any(type_name(x) == 'ShotAccuracy' for x in metrics):
+            shots = dict(type='mmpaco.ShotAccuracy', train_dataset=dataset)
+            fitting.append(shots)
+            added = True
+        if fitting != metrics:
+            settings[key] = fitting
     if added:
         decisions.append(
             'mmpaco.ShotAccuracy stands beside the evaluator of the config.'
         )
+    if lowered:
+        decisions.append(
+            f'The top k of more than {num_classes} classes goes from the '
+            'evaluator.'
+        )
+
+
+def _possible(metric: dict[str, Any], num_classes: int) -> dict[str, Any]:
+    top = metric.get('topk', 1)
+    wanted = (top,) if isinstance(top, int) else tuple(top)
+    possible = tuple(x for x in wanted if x <= num_classes)
+    if type_name(metric) != 'Accuracy' or possible == wanted:
+        return metric
+    return {**metric, 'topk': possible or (1,)}

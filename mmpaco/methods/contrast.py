@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Optional
 
 from mmengine.config import Config
 
-from mmpaco.contrast_strength import class_strength
+from mmpaco.contrast_strength import IMAGES, class_strength
 
 from .base import Facts, Options
 
@@ -14,8 +14,8 @@ __all__ = ['Contrast', 'contrast_of', 'is_balanced']
 
 _QUEUE = 8192
 _ALPHA = 0.05
-# alpha x K of the head class, as on CIFAR-100-LT in the papers.
-_WANTED = 0.5
+# alpha x K of the head class.
+_WANTED = IMAGES.aims[0]
 # Full ImageNet, where the papers use no prior, has 732 to 1300 images.
 _BALANCED = 2.0
 

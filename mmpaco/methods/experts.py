@@ -192,5 +192,5 @@ def bbn(cfg: Config, facts: Facts, options: Options) -> Plan:
     )
     unmix(settings, classifier, type='mmpaco.MultiViewDataPreprocessor')
     switch_recipes(settings, cfg, decisions)
-    add_shots(settings, cfg, decisions)
+    add_shots(settings, cfg, decisions, classifier.num_classes)
     return Plan(settings, decisions)

@@ -59,7 +59,7 @@ def second_stage(
     ]
     if '_delete_' in classifier.head_changes:
         unmix(settings, classifier)
-    add_shots(settings, cfg, decisions)
+    add_shots(settings, cfg, decisions, classifier.num_classes)
     own = (_PRETRAINED,) if is_first else ()
     return Plan(settings, decisions, own=own)
 

@@ -202,8 +202,7 @@ def _strength(
         whose = 'as given' if 'alpha' in options.given else 'as in the papers'
         told = f'alpha is {alpha:g}, {whose}: {figures}.'
         return {}, [told if strength.is_sane else f'{told} {strength.advice}']
-    low, high = PIXELS.papers
-    wanted = low if strength.alpha_k < low else high
+    wanted = strength.wanted
     chosen = float(f'{wanted / strength.positives:.2g}')
     return dict(loss_decode=dict(alpha=chosen)), [
         f'alpha is {chosen:g}, which brings alpha x K to {wanted:g}, as in '

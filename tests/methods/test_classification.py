@@ -47,6 +47,20 @@ def test_shots_are_measured_beside_what_is_measured(name):
     assert once.test_evaluator is None
 
 
+@pytest.mark.parametrize('name', sorted({*ALL} - {'supcon'}))
+@pytest.mark.parametrize(
+    ('top', 'left'), [((1, 11), (1,)), (11, (1,)), ((1, 10), None), (5, None)]
+)
+def test_a_top_k_of_more_classes_than_there_are_goes(name, top, left):
+    metric = dict(type='Accuracy', topk=top)
+    cfg, plan = applied(name, val_evaluator=metric)
+    wanted = dict(metric, topk=left) if left else metric
+    assert cfg.val_evaluator[0] == wanted
+    assert ('The top k of more than 10 classes goes' in told(plan)) == (
+        left is not None
+    )
+
+
 @pytest.mark.parametrize('name', CONTRAST)
 def test_contrast_is_of_two_views(name):
     cfg, plan = applied(name)

@@ -5,6 +5,7 @@ from .causal_norm_hook import CausalNormHook
 from .channels_last_hook import ChannelsLastHook
 from .class_prior_hook import ClassPriorHook
 from .deferred_reweighting_hook import DeferredReweightingHook
+from .frozen_weights_hook import FrozenWeightsHook
 from .paco_queue_hook import PaCoQueueHook
 from .whole_checkpoint_hook import WholeCheckpointHook
 
@@ -14,6 +15,7 @@ __all__ = [
     'ChannelsLastHook',
     'ClassPriorHook',
     'DeferredReweightingHook',
+    'FrozenWeightsHook',
     'PaCoQueueHook',
     'WholeCheckpointHook',
 ]
