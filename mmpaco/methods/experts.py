@@ -161,8 +161,8 @@ def bbn(cfg: Config, facts: Facts, options: Options) -> Plan:
         + (
             ', with epochs as given.'
             if 'epochs' in options.given
-            else ', until the second has all; in the release it does not for '
-            '90 and 180 epochs, which count as of 100 and 200 there (--set '
+            else ': at the last the second has all. The release divides the '
+            'epochs of trainings of 90 and 180 by 100 and 200 (--set '
             'epochs=200).'
         ),
         *unmix_decisions(classifier),

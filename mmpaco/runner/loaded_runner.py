@@ -1,6 +1,7 @@
 """A runner with the weights of a checkpoint, which leaves no files."""
 
 import contextlib
+import logging
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,7 +99,8 @@ def loaded_runner(
 ) -> Iterator[Runner]:
     """Build the runner of a config with the weights of a checkpoint.
 
-    Its work directory is temporary, and it writes no checkpoints.
+    Its work directory is temporary, and it writes no checkpoints. How it was
+    built is not logged, and what it does is.
 
     Args:
         config (str | PathLike | Config): The config.
@@ -121,8 +123,14 @@ def loaded_runner(
     # Runners of one process and one second would share a logger.
     cfg.experiment_name = uuid.uuid4().hex
     cfg.default_hooks = dict(cfg.get('default_hooks') or {}, checkpoint=None)
+    level = cfg.get('log_level', 'INFO')
+    # Else hundreds of lines of the config stand before a result.
+    cfg.log_level = 'WARNING'
     with tempfile.TemporaryDirectory() as cfg.work_dir:
         runner = Runner.from_cfg(cfg)
+        for handler in runner.logger.handlers:
+            if handler.level == logging.WARNING:
+                handler.setLevel(level)
         load_weights(runner.model, checkpoint, trust, optional)
         # Else a training would initialise the model again.
         runner.model.is_init = True

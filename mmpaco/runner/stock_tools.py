@@ -56,8 +56,8 @@ def run_stock_tool(
         ImportError: If the package or its tool is not installed.
         SystemExit: If an option of mmengine is not as it must be.
         ValueError: If ``default_scope`` is neither mmpretrain nor mmseg, the
-            config has no model, or
-            a checkpoint that is not trusted is no local file or is refused.
+            config has no model or wants half precision without a GPU, or a
+            checkpoint that is not trusted is no local file or is refused.
         RuntimeError: If the launcher is slurm and this is no task of srun.
     """
     end_with_caller()
@@ -81,6 +81,8 @@ def run_stock_tool(
             'and not a file of _base_'
         )
     launcher, overrides = _read_options(argv)
+    if name == 'train' and get_device() == 'cpu':
+        _refuse_half_precision(cfg, overrides, argv)
     tool = stock_tool(scope, name)
     sys.argv = [str(tool), config, *argv]
     if not trust:
@@ -153,6 +155,23 @@ def _read_options(argv: Sequence[str]) -> tuple[Optional[str], dict[str, Any]]:
     )
     args = parser.parse_known_args(argv)[0]
     return args.launcher, args.cfg_options
+
+
+def _refuse_half_precision(
+    cfg: Config, overrides: dict[str, Any], argv: Sequence[str]
+) -> None:
+    """Say what mmengine's assertion does not: how to train without a GPU."""
+    if '--amp' in argv:
+        raise ValueError('--amp needs a GPU, and there is none; leave it out')
+    wrapper = cfg.get('optim_wrapper') or {}
+    if (
+        overrides.get('optim_wrapper.type', wrapper.get('type'))
+        == 'AmpOptimWrapper'
+    ):
+        raise ValueError(
+            'AmpOptimWrapper, which is half precision, needs a GPU, and there '
+            'is none; add --cfg-options optim_wrapper.type=OptimWrapper'
+        )
 
 
 def _read_slurm() -> None:

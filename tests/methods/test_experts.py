@@ -213,7 +213,7 @@ def test_two_branches_are_trained_on_pairs():
     for what in (
         'takes the place of ResNet: its last block is there twice',
         'a batch has twice the images',
-        'by the epoch of 7, until the second has all',
+        'by the epoch of 7: at the last the second has all',
         'The loss of the config stays, of both labels',
     ):
         assert what in told(plan)

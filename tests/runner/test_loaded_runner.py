@@ -50,6 +50,16 @@ def test_training_starts_from_the_weights_and_leaves_no_file(
     assert cfg.pretty_text == before
 
 
+def test_a_result_is_logged_and_not_how_the_runner_was_built(saved, capsys):
+    cfg, path = saved
+    with loaded_runner(cfg, path) as runner:
+        runner.test()
+    told = capsys.readouterr().out
+    assert 'accuracy/top1' in told
+    assert 'Config:' not in told and 'Hooks will be' not in told
+    assert len(told.splitlines()) < 10
+
+
 def test_missing_weights_are_named_unless_they_are_optional(saved):
     cfg, path = saved
     state = torch.load(path)['state_dict']

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from mmengine.device import get_device
 from mmengine.registry import MODEL_WRAPPERS
 from support.paths import TOOLS
 from support.processes import environment, free_port
@@ -54,6 +55,34 @@ def test_a_config_of_another_package_is_refused_with_its_scope(tmp_path):
     config.write_text("default_scope = 'mmdet'\n")
     with pytest.raises(ValueError, match="has 'mmdet'"):
         run_stock_tool('train', str(config))
+
+
+@pytest.mark.skipif(get_device() != 'cpu', reason='half precision is there')
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ((), 'add --cfg-options optim_wrapper.type=OptimWrapper'),
+        (
+            ('--cfg-options', 'optim_wrapper.type=OptimWrapper', '--amp'),
+            '--amp',
+        ),
+    ],
+)
+def test_half_precision_without_a_gpu_is_refused_with_what_to_do(
+    options, said, tiny_config
+):
+    folder = tiny_config(extra="optim_wrapper.update(type='AmpOptimWrapper')")
+    config = str(folder / 'tiny.py')
+    with pytest.raises(ValueError, match=said):
+        run_stock_tool('train', config, options)
+    # As it says.
+    run_ok(
+        [
+            *(sys.executable, TOOLS / 'train.py', config, '--cfg-options'),
+            *('optim_wrapper.type=OptimWrapper', 'train_cfg.max_epochs=1'),
+        ],
+        folder,
+    )
 
 
 def test_a_config_that_is_no_file_is_refused_with_the_order_expected():
