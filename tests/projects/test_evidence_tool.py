@@ -88,6 +88,11 @@ def report(tool, monkeypatch):
     return (tool.DOCS / 'evidence.md').read_text(encoding='utf-8')
 
 
+def rows(table):
+    lines = table.split('<!-- /')[0].strip().splitlines()[2:]
+    return [line for line in lines if line]
+
+
 def test_every_training_is_another_one(tool, grid):
     chosen = first_trials(tool)
     jobs = tool.finals(chosen, 3) + tool.ablations(chosen)
@@ -160,7 +165,17 @@ def test_the_whole_grid_leaves_nothing_open(tool, grid, monkeypatch):
     jobs = finals + tool.ablations(chosen) + tool.COMPARED
     normalised = [grid.normalised(j) for j in finals if j.normalised]
     write_records(grid, jobs + normalised)
+    repeated = tool.repeated(grid, 3)
+    # What was written first has the best validation.
+    best = [job.label for job in tool.COMPARED[:3]]
+    assert [job.label for job in repeated] == 2 * best
+    assert [job.seed for job in repeated] == 3 * [1] + 3 * [2]
+    write_records(grid, [*jobs, *normalised, *repeated])
     page = report(tool, monkeypatch)
     assert 'not run yet' not in page
+    compared = page.split('<!-- compared -->')[1]
+    assert [line.split('|')[-3].strip() for line in rows(compared)] == (
+        3 * ['3'] + 3 * ['3'] + 7 * ['1']
+    )
     assert page.count('(3 seeds)') == 4 + 4 + 1
     assert page.count('(one seed)') == 4 + 4

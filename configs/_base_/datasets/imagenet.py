@@ -1,5 +1,5 @@
-# ImageNet, in the folders of docs/datasets.md#imagenet-lt. Its list to validate
-# is what the papers report, so it chooses nothing here.
+# ImageNet, in the folders of docs/datasets.md#imagenet-lt. What validates is
+# what the papers report, so it chooses nothing here.
 _base_ = '../pipelines/test_224.py'
 
 data_preprocessor = dict(
