@@ -189,4 +189,10 @@ def _as_groups(groups: object, num_classes: int) -> Tensor:
             'groups as a matrix are of 0 and 1, but got '
             f'{torch.unique(given)[:5].tolist()}'
         )
+    empty = (given == 0).all(1).nonzero().flatten().tolist()
+    if empty:
+        raise ValueError(
+            f'groups have no class in row {empty[0]}, whose branch would '
+            'learn nothing of its own; leave the row out, with its branch'
+        )
     return given.float()

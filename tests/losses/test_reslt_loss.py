@@ -194,6 +194,7 @@ def test_the_loss_of_a_branch_is_bounded(size):
         ((0.9, [[1, 0]]), r'C=5 \(num_classes\)'),
         ((0.9, [[1, 0], [1]]), 'must be a matrix'),
         ((0.9, [[1, 2, 0, 0, 0]]), 'of 0 and 1'),
+        ((0.9, [[1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]), 'no class in row 1'),
         ((0.9, GROUPS, 1.0, [1, 2]), 'class counts'),
     ],
 )
