@@ -53,6 +53,36 @@ def check_apart(target: PathLike, *sources: PathLike) -> None:
             )
 
 
+def check_writable(path: PathLike) -> None:
+    """Refuse, before the work for it is done, a file that cannot be written.
+
+    Args:
+        path: The file to be written; its folder may be made then.
+
+    Raises:
+        IsADirectoryError: If it is a folder.
+        NotADirectoryError: If its folder cannot be one.
+        PermissionError: If its folder, or the one to make it in, takes no
+            file.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(
+            f'{target} is a folder; name the file to write'
+        )
+    folder = target.absolute().parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            f'{target} cannot be written: {folder} is no folder'
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f'{target} cannot be written: {folder} takes no file'
+        )
+
+
 def write_text(path: PathLike, text: str) -> None:
     """Write a text file in UTF-8, whole or not at all.
 

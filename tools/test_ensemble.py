@@ -3,7 +3,13 @@ import argparse
 from mmengine.fileio import dump
 
 from mmpaco.analysis.ensemble import evaluate_ensemble
-from mmpaco.runner.tool_arguments import add_members, add_trust, pairs
+from mmpaco.files import whole_file
+from mmpaco.runner.tool_arguments import (
+    add_members,
+    add_trust,
+    check_outputs,
+    pairs,
+)
 from mmpaco.runner.tool_ending import run_tool
 
 
@@ -26,12 +32,14 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    check_outputs([args.out], sum(args.members, ()))
     metrics, samples = evaluate_ensemble(args.members, args.trust)
     print(f'sum of {len(args.members)} classifiers')
     for name, value in metrics.items():
         print(f'{name} {value}')
     if args.out:
-        dump([x.to_dict() for x in samples], args.out, file_format='pkl')
+        with whole_file(args.out) as part:
+            dump([x.to_dict() for x in samples], part, file_format='pkl')
 
 
 if __name__ == '__main__':

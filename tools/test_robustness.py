@@ -13,7 +13,12 @@ from mmpaco.analysis.robustness_table import (
     summary,
 )
 from mmpaco.cls.corruptions import CORRUPTIONS, SEVERITIES
-from mmpaco.runner.tool_arguments import add_trust, picture, whole_number
+from mmpaco.runner.tool_arguments import (
+    add_trust,
+    check_outputs,
+    picture,
+    whole_number,
+)
 from mmpaco.runner.tool_ending import run_tool
 
 
@@ -71,6 +76,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    check_outputs((args.out, args.picture), (args.config, args.checkpoint))
     name = Path(args.config).stem
     chosen = dict(
         corruptions=args.corruptions,

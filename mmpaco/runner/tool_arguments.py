@@ -1,17 +1,21 @@
 """Arguments that several tools take."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
 import torch
 from mmengine.config import DictAction
 
+from mmpaco.files import PathLike, check_apart, check_writable
+
 __all__ = [
     'KeyValues',
     'MoreKeyValues',
     'add_members',
     'add_trust',
+    'check_outputs',
     'known_device',
     'named_file',
     'named_members',
@@ -98,6 +102,33 @@ def add_trust(
         help=f'read {what} that holds more than numbers and strings, and so '
         'run the code that is in it',
     )
+
+
+def check_outputs(
+    outputs: Iterable[Optional[PathLike]], sources: Iterable[PathLike]
+) -> None:
+    """Refuse files that cannot be written before the work for them is done.
+
+    Args:
+        outputs (Iterable[str | PathLike | None]): Files to be written; those
+            of options that were not given are None.
+        sources (Iterable[str | PathLike]): Files that are read.
+
+    Raises:
+        OSError: If one cannot be written.
+        ValueError: If one is a source, or another of them.
+    """
+    known = list(sources)
+    for output in outputs:
+        if output is None:
+            continue
+        if any(Path(output).absolute() == Path(x).absolute() for x in known):
+            raise ValueError(
+                f'{output} is read, or written twice; name another file'
+            )
+        check_apart(output, *known)
+        check_writable(output)
+        known.append(output)
 
 
 def pairs(

@@ -40,6 +40,7 @@ OF_MMSEG = 'expected a config of mmpretrain, but seg.py is one of mmseg'
 OF_MMPRETRAIN = 'expected a config of mmseg, but tiny.py is one of mmpretrain'
 LEAST_1 = 'expected a whole number of at least 1'
 NO_PICTURE = 'expected a file of .png'
+OVERWRITES, NO_FOLDER = 'would overwrite', 'list.txt is no folder'
 LACKS = 'lacks 52 weights of the model'
 WRONG = {
     'apply_method.py': [
@@ -95,6 +96,8 @@ WRONG = {
         ('tiny.py', 'expected pairs'),
         ('tiny.py no.pth', NO_FILE),
         ('tiny.py other.pth', LACKS),
+        ('tiny.py other.pth --out link.pth', OVERWRITES),
+        ('tiny.py other.pth --out folder', 'is a folder'),
         ('no.py other.pth', NO_CONFIG),
         ('seg.py other.pth', OF_MMSEG),
         ('bare.py other.pth', 'bare.py has no model'),
@@ -107,6 +110,10 @@ WRONG = {
         ('tiny.py no.pth --severities 6', 'invalid choice: 6'),
         ('tiny.py no.pth --corrupt --seed -1', 'at least 0'),
         ('tiny.py no.pth --picture x.xyz', NO_PICTURE),
+        ('tiny.py other.pth --out link.pth', OVERWRITES),
+        ('tiny.py other.pth --out list.txt/x.json', NO_FOLDER),
+        ('tiny.py other.pth --picture list.txt/x.png', NO_FOLDER),
+        ('tiny.py other.pth --out x.png --picture x.png', 'written twice'),
         ('tiny.py no.pth --corrupt', NO_FILE),
         ('tiny.py other.pth --corrupt', LACKS),
         ('no.py other.pth', NO_CONFIG),
@@ -121,6 +128,7 @@ WRONG = {
         ('tiny.py a=far.pkl --picture x.png', 'labels must lie in [0, 2)'),
         ('tiny.py a=numbers.pkl --picture x.png', 'holds no predictions'),
         ('tiny.py a=good.pkl --picture x.xyz', NO_PICTURE),
+        ('tiny.py a=good.pkl --picture list.txt/x.png', NO_FOLDER),
         (
             'tiny.py a=good.pkl --picture x.png --bounds 100 20',
             '0 <= few <= many',
@@ -133,11 +141,13 @@ WRONG = {
         ('tiny.py', OF_MMPRETRAIN),
         ('seg.py --split val', 'has no val_dataloader'),
         ('seg.py --picture x', NO_PICTURE),
+        ('seg.py --out seg.py', 'is read'),
     ],
     'analysis_tools/extra_loss.py': [
         ('--alpha -1', 'must be finite and not negative'),
         ('--positives -3', 'must be finite and not negative'),
         ('--picture x.xyz', NO_PICTURE),
+        ('--picture list.txt/x.png', NO_FOLDER),
         ('--config no.py', NO_CONFIG),
         ('--config seg.py', OF_MMSEG),
         ('--config bare.py', 'has no model.head'),
@@ -147,6 +157,7 @@ WRONG = {
         ('tiny.py no.pth --picture x.png', NO_FILE),
         ('tiny.py no.pth --picture x.xyz', NO_PICTURE),
         ('tiny.py other.pth --picture x.png', LACKS),
+        ('tiny.py other.pth --picture x.png --out link.pth', OVERWRITES),
         ('concat.py other.pth --picture x.png', LACKS),
         ('seg.py other.pth --picture x.png', OF_MMSEG),
         ('bare.py other.pth --picture x.png', 'bare.py has no model'),
@@ -170,7 +181,7 @@ WRONG = {
         ('tiny.py x.png --images list.txt', 'is not an image'),
         (
             'tiny.py data/dark/0.png --images data/dark/0.png',
-            'would overwrite',
+            OVERWRITES,
         ),
     ],
     'benchmarks/gpu_steps.py': [
@@ -221,8 +232,8 @@ WRONG = {
         ('no.pth x.pth', NO_FILE),
         ('text.pth x.pth', NOT_READ),
         ('other.pth x.pth', "weights of the papers' release"),
-        ('other.pth other.pth', 'would overwrite'),
-        ('other.pth link.pth', 'would overwrite'),
+        ('other.pth other.pth', OVERWRITES),
+        ('other.pth link.pth', OVERWRITES),
         ('released.pth x.pth --config no.py', NO_CONFIG),
         ('released.pth x.pth --config bare.py', 'bare.py has no model'),
         ('released.pth x.pth --config tiny.py', 'is not that of the config'),
@@ -230,7 +241,7 @@ WRONG = {
     'model_converters/tau_normalize.py': [
         ('tiny.py no.pth x.pth', NO_FILE),
         ('tiny.py other.pth x.pth', LACKS),
-        ('tiny.py other.pth link.pth', 'would overwrite'),
+        ('tiny.py other.pth link.pth', OVERWRITES),
         ('tiny.py other.pth x.pth --taus nan', 'taus must be'),
         ('no.py other.pth x.pth', NO_CONFIG),
         ('seg.py other.pth x.pth', OF_MMSEG),

@@ -3,7 +3,12 @@ import argparse
 from mmpaco.analysis.class_values_picture import plot_class_values
 from mmpaco.analysis.test_results import class_accuracy, read_results
 from mmpaco.runner.loaded_runner import training_counts
-from mmpaco.runner.tool_arguments import add_trust, named_file, picture
+from mmpaco.runner.tool_arguments import (
+    add_trust,
+    check_outputs,
+    named_file,
+    picture,
+)
 from mmpaco.runner.tool_ending import run_tool
 
 
@@ -41,6 +46,9 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    check_outputs(
+        [args.picture], (args.config, *(path for _, path in args.results))
+    )
     counts = training_counts(args.config)
     methods = {}
     for name, path in args.results:

@@ -6,7 +6,7 @@ from mmpaco.analysis.class_statistics import (
     dataset_from_config,
 )
 from mmpaco.analysis.class_statistics_picture import plot_class_statistics
-from mmpaco.runner.tool_arguments import picture
+from mmpaco.runner.tool_arguments import check_outputs, picture
 from mmpaco.runner.tool_ending import run_tool
 
 
@@ -38,6 +38,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    check_outputs((args.out, args.picture), [args.config])
     dataset = dataset_from_config(args.config, args.split)
     statistics = class_statistics(
         dataset, args.nproc, check_images=not args.labels_only

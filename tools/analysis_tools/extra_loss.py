@@ -6,7 +6,7 @@ from mmpaco.analysis.extra_loss import (
     optimal_probability,
     plot_extra_loss,
 )
-from mmpaco.runner.tool_arguments import picture
+from mmpaco.runner.tool_arguments import check_outputs, picture
 from mmpaco.runner.tool_ending import run_tool
 
 
@@ -38,6 +38,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    check_outputs([args.picture], [args.config] if args.config else [])
     if args.config:
         alpha_ks = {
             f'{x.name} ({x.images} images): K = {x.positives:.3g}': x.alpha_k

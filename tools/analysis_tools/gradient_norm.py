@@ -3,10 +3,12 @@ import argparse
 from mmengine.fileio import dump
 
 from mmpaco.analysis.gradient_norm import gradient_norms, plot_gradient_norms
+from mmpaco.files import whole_file
 from mmpaco.runner.loaded_runner import training_counts
 from mmpaco.runner.tool_arguments import (
     add_members,
     add_trust,
+    check_outputs,
     named_members,
     picture,
 )
@@ -40,6 +42,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    check_outputs((args.out, args.picture), sum(args.members.values(), ()))
     counts = training_counts(next(iter(args.members.values()))[0])
     norms = {
         name: gradient_norms(
@@ -50,7 +53,8 @@ def main() -> None:
     plot_gradient_norms(norms, counts, args.picture)
     if args.out:
         content = {'class_counts': counts.tolist(), 'norms': norms}
-        dump(content, args.out, file_format='json')
+        with whole_file(args.out) as part:
+            dump(content, part, file_format='json')
     print(args.picture)
 
 
