@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 import torch
 
-__all__ = ['one_class', 'predicted_class', 'scores_of']
+__all__ = ['best_class', 'one_class', 'predicted_class', 'scores_of']
 
 
 def one_class(sample: Mapping[str, Any], key: str, metric: str) -> int:
@@ -43,11 +43,36 @@ def predicted_class(sample: Mapping[str, Any], metric: str) -> int:
         int: The class.
 
     Raises:
-        ValueError: If there is not exactly one.
+        ValueError: If there is not exactly one, or a score is nan.
     """
     if 'pred_score' in sample:
-        return int(torch.as_tensor(sample['pred_score']).argmax())
+        return best_class(scores_of(sample, None, metric), metric)
     return one_class(sample, 'pred_label', metric)
+
+
+def best_class(scores: torch.Tensor, metric: str) -> int:
+    """Find the best of the scores.
+
+    Args:
+        scores (Tensor): Of shape (C, ).
+        metric (str): Who asks, for messages.
+
+    Returns:
+        int: Its place.
+
+    Raises:
+        ValueError: If a score is nan.
+    """
+    best, place = scores.max(0)
+    # A nan counts as the largest.
+    if best.isnan():
+        raise ValueError(
+            f'{metric} got nan as the score of a class, which is no '
+            'prediction: the weights, or what the network makes of an image, '
+            'are not finite; look for nan in the checkpoint, and test in '
+            'float32 if this was in half precision'
+        )
+    return int(place)
 
 
 def scores_of(
@@ -64,7 +89,8 @@ def scores_of(
         Tensor: Of shape (C, ).
 
     Raises:
-        ValueError: If there are none, or another number.
+        ValueError: If there are none, or another number, or those of
+            several images.
     """
     if 'pred_score' not in sample:
         raise ValueError(
@@ -72,6 +98,11 @@ def scores_of(
             'has no pred_score'
         )
     scores = torch.as_tensor(sample['pred_score'])
+    if scores.dim() != 1 or not scores.numel():
+        raise ValueError(
+            f'{metric} needs one score for each class, but those of an image '
+            f'are of shape {tuple(scores.shape)}; expected (classes, )'
+        )
     if num_classes is not None and scores.shape != (num_classes,):
         raise ValueError(
             f'{metric} needs a classifier of {num_classes} classes, but its '

@@ -1,6 +1,7 @@
 """Accuracy among some of the classes of a classifier."""
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -9,7 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmpaco.cls.imagenet_classes import IMAGENET_R_CLASSES
 from mmpaco.registry import METRICS
 
-from .single_label import one_class, scores_of
+from .single_label import best_class, one_class, scores_of
 
 
 @METRICS.register_module()
@@ -28,6 +29,7 @@ class SubsetAccuracy(BaseMetric):
         prefix (str, optional): Prefix of the name. Defaults to 'accuracy'.
 
     Raises:
+        TypeError: If a class is no whole number.
         ValueError: If a class is out of range, named twice, or none is.
 
     Example:
@@ -59,7 +61,7 @@ class SubsetAccuracy(BaseMetric):
                     f'{classes!r}'
                 )
             classes = IMAGENET_R_CLASSES
-        self.classes = None if classes is None else sorted(classes)
+        self.classes = None if classes is None else _labels(classes)
         if self.classes is not None:
             _check_classes(self.classes, num_classes)
 
@@ -75,7 +77,8 @@ class SubsetAccuracy(BaseMetric):
 
         Raises:
             ValueError: If an image has not one class, or one that is not
-                chosen among; or if the scores are not of as many classes.
+                chosen among; or if the scores are not of as many classes,
+                or one is nan.
         """
         for sample in data_samples:
             label = one_class(sample, 'gt_label', 'SubsetAccuracy')
@@ -89,8 +92,9 @@ class SubsetAccuracy(BaseMetric):
                     'the data set and the classifier must have the same '
                     'classes'
                 )
-            best = scores if self.classes is None else scores[classes]
-            self.results.append(classes[int(best.argmax())] == label)
+            chosen = scores if self.classes is None else scores[classes]
+            best = best_class(chosen, 'SubsetAccuracy')
+            self.results.append(classes[best] == label)
 
     def compute_metrics(self, results: list[bool]) -> dict[str, float]:
         """Average over the images.
@@ -102,6 +106,19 @@ class SubsetAccuracy(BaseMetric):
             dict[str, float]: The accuracy in percent.
         """
         return {'top1': 100 * float(np.mean(results))}
+
+
+def _labels(classes: Any) -> list[int]:
+    try:
+        listed = list(classes)
+        if not any(isinstance(x, (bool, np.bool_)) for x in listed):
+            return sorted(index(x) for x in listed)
+    except TypeError:
+        pass
+    raise TypeError(
+        'classes must be labels, which are whole numbers, but got '
+        f'{str(classes):.80}'
+    )
 
 
 def _check_classes(classes: list[int], num_classes: Optional[int]) -> None:

@@ -269,6 +269,21 @@ def test_bad_arguments_are_refused(options, message):
 
 
 @pytest.mark.parametrize(
+    'options, message',
+    (
+        (dict(clean_error='0.2'), "clean_error must be .* got '0.2'"),
+        (dict(reference=0.8), 'errors by corruption, .* got 0.8'),
+        (dict(reference=[0.8] * 15), 'errors by corruption'),
+        (dict(reference=dict(fog=[0.8] * 5)), r'fog must be .* got \[0.8'),
+        (dict(reference=dict(fog=None)), 'fog must be .* got None'),
+    ),
+)
+def test_a_reference_of_another_shape_is_refused(options, message):
+    with pytest.raises(TypeError, match=message):
+        CorruptionError(**options)
+
+
+@pytest.mark.parametrize(
     'one, options, message',
     (
         (
@@ -296,13 +311,24 @@ def test_bad_arguments_are_refused(options, message):
             dict(num_classes=1000),
             r'classifier of 1000 classes, but .* \(100,\)',
         ),
+        (
+            dict(
+                gt_label=3,
+                pred_score=torch.rand(3),
+                corruption='fog',
+                severity=1,
+            ),
+            {},
+            'has the label 3, but the classifier has 3 classes',
+        ),
+        # Before the test of millions of images is at its end.
+        (
+            dict(gt_label=0, pred_label=0, corruption='snow', severity=1),
+            dict(reference=dict(fog=0.5)),
+            'reference has no error of snow',
+        ),
     ),
 )
 def test_other_samples_are_refused(one, options, message):
     with pytest.raises(ValueError, match=message):
         CorruptionError(**options).process(None, [one])
-
-
-def test_a_corruption_without_a_reference_is_refused():
-    with pytest.raises(ValueError, match='has no error of snow'):
-        measure([sample('snow', 1, 0, 0)], reference=dict(fog=0.5))

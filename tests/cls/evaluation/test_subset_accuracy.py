@@ -51,6 +51,19 @@ def test_bad_arguments_are_refused(options, message):
 
 
 @pytest.mark.parametrize(
+    'classes', (5, [0.5], ['n01443537'], [True, False], np.eye(3) > 0)
+)
+def test_classes_that_are_no_labels_are_refused(classes):
+    with pytest.raises(TypeError, match='classes must be labels'):
+        SubsetAccuracy(classes=classes)
+
+
+def test_labels_of_numpy_are_taken():
+    classes = np.array([2, 0])
+    assert SubsetAccuracy(classes=classes).classes == [0, 2]
+
+
+@pytest.mark.parametrize(
     'label, classes, options, message',
     (
         (1, 3, dict(classes=[0, 2]), 'has the label 1, but .* 2 classes'),
