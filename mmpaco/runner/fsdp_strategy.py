@@ -9,6 +9,7 @@ import torch
 from mmengine._strategy import FSDPStrategy as _FSDPStrategy
 from mmengine.device import get_device
 from mmengine.dist import broadcast
+from mmengine.model import BaseAveragedModel
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import nn
 from torch.distributed.fsdp import (
@@ -55,7 +56,9 @@ class FSDPStrategy(_FSDPStrategy):
 
     Raises:
         ValueError: If ``use_orig_params`` is False, or, when training begins,
-            if the norm of the gradients is to be clipped.
+            if the norm of the gradients is to be clipped, or if the model
+            holds an average of its weights, as PaCo's momentum encoder is, or
+            leaves weights out of its checkpoints, as mmpretrain's LoRA does.
 
     Example:
         >>> from mmpaco.registry import STRATEGIES
@@ -116,7 +119,10 @@ class FSDPStrategy(_FSDPStrategy):
             if options.get('type') == 'AmpOptimWrapper':
                 options.setdefault('use_fsdp', True)
             optim_wrapper = build_optim_wrapper(model, options)
-        _check_clipping(optim_wrapper)
+        if optim_wrapper is not None:
+            _check_clipping(optim_wrapper)
+            _check_averages(model)
+            _check_checkpoint(model)
         # As DDP does. PyTorch's sync_module_states does not on a CPU.
         for tensor in (*model.parameters(), *model.buffers()):
             broadcast(tensor.data)
@@ -203,4 +209,26 @@ def _check_clipping(optim_wrapper: Any) -> None:
             f'clip_grad={clips} clips the norm of all gradients, but a '
             'process of FSDP has a part of them, and each would be scaled '
             "otherwise; clip values (type='value'), or train with DDP"
+        )
+
+
+def _check_averages(model: nn.Module) -> None:
+    for name, part in model.named_modules():
+        if isinstance(part, BaseAveragedModel):
+            raise ValueError(
+                f'{name} averages weights of the model, but FSDP divides both '
+                'in other ways; train with DDP, or without momentum, as GPaCo '
+                'does'
+            )
+
+
+def _check_checkpoint(model: nn.Module) -> None:
+    saved = model.state_dict()
+    missing = [x for x, _ in model.named_parameters() if x not in saved]
+    if missing:
+        raise ValueError(
+            f'the model leaves {len(missing)} weights, such as {missing[0]}, '
+            'out of its checkpoint, as LoRA does with those that are frozen; '
+            "PyTorch's FSDP cannot save such a model: train with DDP, which "
+            'is enough where most weights are frozen'
         )

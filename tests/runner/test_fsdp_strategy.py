@@ -5,15 +5,18 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.model import MMFullyShardedDataParallel
+from mmengine.registry import MODELS
 from torch import distributed
 
 from mmpaco.engine.hooks import PaCoQueueHook, WholeCheckpointHook
 from mmpaco.runner.fsdp_strategy import FSDPStrategy
 
 pytest.importorskip('mmpretrain')
+from support.scope import enter_scope  # noqa: E402
 from support.small_vit import BLOCK, small_config  # noqa: E402
 
 from mmpaco.cls.models import GPaCoHead  # noqa: E402
+from mmpaco.cls.models.momentum_encoder import MomentumEncoder  # noqa: E402
 
 try:
     # As FSDP asks for one.
@@ -184,3 +187,33 @@ def test_the_norm_of_divided_gradients_is_not_clipped(tmp_path):
     )
     with pytest.raises(ValueError, match='max_norm.*a part of them'):
         strategy._wrap_model(torch.nn.Linear(2, 2))
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Come to where a model would be wrapped for training."""
+
+    def start(model):
+        strategy = FSDPStrategy(work_dir=tmp_path)
+        strategy._optim_cfg = dict(optimizer=dict(type='SGD', lr=0.1))
+        strategy._wrap_model(model)
+
+    return start
+
+
+def test_a_model_that_leaves_weights_out_of_its_file_is_refused(start):
+    enter_scope('mmpretrain')
+    small = dict(
+        embed_dims=8, num_layers=2, num_heads=1, feedforward_channels=8
+    )
+    vit = dict(type='VisionTransformer', arch=small, img_size=32)
+    lora = dict(type='LoRAModel', rank=2, targets=[dict(type='qkv')])
+    model = MODELS.build(dict(lora, module=vit))
+    with pytest.raises(ValueError, match='leaves .* module.cls_token, out of'):
+        start(model)
+
+
+def test_a_momentum_encoder_is_refused(start):
+    encoder = MomentumEncoder(torch.nn.Linear(2, 2), 0.999)
+    with pytest.raises(ValueError, match='momentum_encoder averages weights'):
+        start(torch.nn.ModuleDict(dict(momentum_encoder=encoder)))
