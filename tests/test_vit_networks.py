@@ -22,10 +22,10 @@ def scope():
     init_default_scope('mmpretrain')
 
 
-def small(name, blocks=2):
+def small(name, blocks=2, width=768):
     """The config's model, with few blocks of its width, and ten classes."""
     cfg = load(name).model
-    arch = dict(embed_dims=768, num_heads=12, feedforward_channels=3072)
+    arch = dict(embed_dims=width, num_heads=12, feedforward_channels=4 * width)
     cfg.backbone.arch = dict(arch, num_layers=blocks)
     cfg.backbone.drop_path_rate = 0.0
     cfg.head.num_classes = 10
@@ -59,8 +59,8 @@ def timm_names(depth, width=768):
 
 @pytest.mark.parametrize('has_decoder', [False, True])
 def test_maes_weights_are_converted_and_loaded(tmp_path, has_decoder, log):
-    state = {k: torch.randn(v) for k, v in timm_names(2).items()}
-    extra = {'mask_token': (1, 1, 8), 'decoder_embed.weight': (8, 768)}
+    state = {k: torch.randn(v) for k, v in timm_names(2, 96).items()}
+    extra = {'mask_token': (1, 1, 8), 'decoder_embed.weight': (8, 96)}
     if has_decoder:
         state.update({k: torch.randn(v) for k, v in extra.items()})
     torch.save({'model': state}, tmp_path / 'mae_pretrain_vit_base.pth')
@@ -71,7 +71,7 @@ def test_maes_weights_are_converted_and_loaded(tmp_path, has_decoder, log):
     assert set(done.dropped) == left
     assert set(done.missing) == {'backbone.ln2.*', 'head.fc.*'}
 
-    cfg = small(BASE)
+    cfg = small(BASE, width=96)
     cfg.backbone.init_cfg.checkpoint = str(tmp_path / 'vit-base.pth')
     model = MODELS.build(cfg)
     model.init_weights()
@@ -84,10 +84,57 @@ def test_maes_weights_are_converted_and_loaded(tmp_path, has_decoder, log):
     assert set(found) == set(done.weights)
     for name, value in done.weights.items():
         assert torch.equal(found[name], value), name
-    assert torch.equal(model.backbone.ln2.weight, torch.ones(768))
+    assert torch.equal(model.backbone.ln2.weight, torch.ones(96))
     text = log()
     assert 'unexpected key' not in text
     assert 'missing keys in source state_dict: ln2.weight, ln2.bias' in text
+
+
+@pytest.mark.parametrize(
+    'depth, width, without, message',
+    (
+        (2, 96, 'blocks.0.', '2 blocks, .* lacks 12 .* blocks.0.norm1.weight'),
+        (2, 96, 'blocks.1.mlp.fc1.bias', 'lacks 1 .*: blocks.1.mlp.fc1.bias;'),
+        (1, 96, 'pos_embed', 'lacks 1 weights: pos_embed;'),
+        (1, 96, 'patch_embed', 'lacks 2 weights: patch_embed.proj.weight, '),
+        # A file of ViT-B that was cut to a block.
+        (1, 768, 'none', '12 blocks, .* lacks 132 .* blocks.1.norm1.weight'),
+    ),
+)
+def test_maes_weights_must_be_whole(tmp_path, depth, width, without, message):
+    names = timm_names(depth, width)
+    state = {
+        name: torch.zeros(shape)
+        for name, shape in names.items()
+        if not name.startswith(without)
+    }
+    torch.save({'model': state}, tmp_path / 'mae.pth')
+    with pytest.raises(ValueError, match=message):
+        convert_checkpoint(tmp_path / 'mae.pth', tmp_path / 'vit.pth')
+    assert not (tmp_path / 'vit.pth').exists()
+
+
+def test_blocks_of_two_networks_are_refused(tmp_path):
+    state = {k: torch.zeros(v) for k, v in timm_names(2, 96).items()}
+    state['blocks.1.norm1.weight'] = torch.zeros(95)
+    torch.save({'model': state}, tmp_path / 'mae.pth')
+    with pytest.raises(ValueError, match='another shape .*1.norm1.weight'):
+        convert_checkpoint(tmp_path / 'mae.pth', tmp_path / 'vit.pth')
+
+
+@pytest.mark.parametrize('without', ('fc_norm', 'head.bias'))
+def test_a_classifier_without_its_norm_or_bias_is_refused(tmp_path, without):
+    """DeiT's, for one, whose norm is another."""
+    shapes = {**timm_names(1, 96), 'head.weight': (10, 96), 'head.bias': (10,)}
+    shapes.update({f'fc_norm.{end}': (96,) for end in ('weight', 'bias')})
+    state = {
+        name: torch.zeros(shape)
+        for name, shape in shapes.items()
+        if not name.startswith(('norm.', without))
+    }
+    torch.save({'model': state}, tmp_path / 'theirs.pth')
+    with pytest.raises(ValueError, match=f'weights: {without}'):
+        convert_checkpoint(tmp_path / 'theirs.pth', tmp_path / 'ours.pth')
 
 
 def test_logits_are_those_of_timm(tmp_path):

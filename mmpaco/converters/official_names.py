@@ -50,6 +50,32 @@ _VIT = (
     (re.compile(r'fc_norm\.(\w+)'), r'backbone.ln2.\1'),
     (re.compile(r'head\.(\w+)'), r'head.fc.\1'),
 )
+_VIT_STEM = (
+    'cls_token',
+    'pos_embed',
+    'patch_embed.proj.weight',
+    'patch_embed.proj.bias',
+)
+_VIT_BLOCK = tuple(
+    f'{layer}.{end}'
+    for layer in (
+        'norm1',
+        'attn.qkv',
+        'attn.proj',
+        'norm2',
+        'mlp.fc1',
+        'mlp.fc2',
+    )
+    for end in ('weight', 'bias')
+)
+_VIT_CLASSIFIER = (
+    'fc_norm.weight',
+    'fc_norm.bias',
+    'head.weight',
+    'head.bias',
+)
+# Blocks of MAE's ViT-B, -L and -H, by their channels.
+_VIT_DEPTHS = {768: 12, 1024: 24, 1280: 32}
 # The norm before the decoder, and the decoder.
 _MAE_ALONE = re.compile(r'norm\.(weight|bias)|mask_token|decoder_.*')
 
@@ -170,6 +196,7 @@ def _vit(bare: State, full: Mapping[str, str], done: Conversion) -> list[str]:
                 done.dropped[full[name]] = 'of the pre-training alone'
             elif not name.startswith('queue'):
                 unknown[name] = value
+    _check_vit(bare, is_pretrained)
     if is_pretrained:
         for name in ('backbone.ln2', 'head.fc'):
             done.missing[f'{name}.*'] = 'starts with the fine-tuning'
@@ -178,6 +205,38 @@ def _vit(bare: State, full: Mapping[str, str], done: Conversion) -> list[str]:
     move_queue(bare, full, done)
     _expect_prior(done)
     return rest
+
+
+def _check_vit(bare: State, is_pretrained: bool) -> None:
+    """Refuse a transformer that is not whole; a training only warns of it."""
+    more = () if is_pretrained else _VIT_CLASSIFIER
+    blocks = {
+        int(name.split('.')[1]) for name in bare if name.startswith('blocks.')
+    }
+    channels = bare['cls_token'].shape[-1] if 'cls_token' in bare else 0
+    # How many a classifier has is the config's to say.
+    least = _VIT_DEPTHS.get(channels, 0) if is_pretrained else 0
+    depth = max(least, *(i + 1 for i in blocks))
+    lacking = [name for name in (*_VIT_STEM, *more) if name not in bare]
+    other = []
+    for i in range(depth):
+        for part in _VIT_BLOCK:
+            name, first = f'blocks.{i}.{part}', f'blocks.0.{part}'
+            if name not in bare:
+                lacking.append(name)
+            elif first in bare and bare[name].shape != bare[first].shape:
+                other.append(name)
+    for names, text in (
+        (lacking, 'lacks'),
+        (other, 'has of another shape than the first block'),
+    ):
+        if names:
+            raise ValueError(
+                f'expected a transformer of {depth} blocks, but the file '
+                f'{text} {len(names)} weights: {", ".join(names[:5])}'
+                f'{", ..." if names[5:] else ""}; fetch it again, or take '
+                "that of MAE's or the papers' release"
+            )
 
 
 def _segmentation(
