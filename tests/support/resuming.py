@@ -16,7 +16,7 @@ class StartHook(Hook):
         self.state = copy.deepcopy(runner.model.state_dict())
 
 
-def train(config, work_dir, **options):
+def train(config, work_dir, hooks=(), **options):
     """Train in this process; return the runner and how it began."""
     cfg = Config.fromfile(str(config))
     cfg.work_dir = str(work_dir)
@@ -25,6 +25,7 @@ def train(config, work_dir, **options):
     cfg.merge_from_dict(options)
     runner = Runner.from_cfg(cfg)
     start = StartHook()
-    runner.register_hook(start)
+    for hook in (start, *hooks):
+        runner.register_hook(hook)
     runner.train()
     return runner, start

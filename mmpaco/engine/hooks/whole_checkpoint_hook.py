@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Optional
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmpaco.engine.data_state import averages, plain_name, unwrapped
 from mmpaco.engine.distributed import share_statistics
@@ -49,7 +49,10 @@ class WholeCheckpointHook(Hook):
     It also lets no checkpoint be written whose weights are not finite, and
     has all ranks validate what rank 0 saves: mmengine's DDP leaves each rank
     its own running statistics of batch norm, and each predicts a part of the
-    images.
+    images. And where a resumed run has epochs of another length, by other
+    batches or processes, it tells the optimizer its last iteration, with which
+    ``accumulative_counts`` divides the gradients: mmengine takes that of a run
+    whose epochs all had the new length.
 
     Example:
         >>> from types import SimpleNamespace
@@ -87,6 +90,21 @@ class WholeCheckpointHook(Hook):
             print_log(choice.warning, logger='current', level=logging.WARNING)
         if choice.path is not None:
             runner._load_from = choice.path
+
+    def before_train(self, runner: Runner) -> None:
+        """Tell the optimizer the last iteration.
+
+        Args:
+            runner (Runner): The runner, which has resumed.
+        """
+        loop = runner.train_loop
+        if not isinstance(loop, EpochBasedTrainLoop):
+            return
+        left = (loop.max_epochs - loop.epoch) * len(loop.dataloader)
+        if loop.iter + left != loop.max_iters:
+            runner.optim_wrapper.initialize_count_status(
+                runner.model, loop.iter, loop.iter + left
+            )
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Give all ranks the running statistics of rank 0.

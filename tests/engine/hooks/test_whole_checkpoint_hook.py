@@ -275,3 +275,45 @@ def test_weights_that_are_not_finite_are_not_saved(write_config, tmp_path):
         runner.train()
     saved = sorted(x.name for x in (tmp_path / 'run').glob('*.pth'))
     assert saved == ['epoch_1.pth']
+
+
+class StepHook(Hook):
+    """Notes what each loss is divided by, and after which a step is taken."""
+
+    def __init__(self):
+        self.shares, self.steps = [], []
+
+    def before_train_iter(self, runner, *args, **kwargs):
+        share = runner.optim_wrapper.scale_loss(torch.tensor(1.0))
+        self.shares.append(float(share))
+
+    def after_train_iter(self, runner, *args, **kwargs):
+        self.steps.append(runner.optim_wrapper.should_update())
+
+
+@pytest.mark.parametrize(
+    'batch_size, count, shares, steps',
+    [
+        # As many of 32 images in fewer iterations than those before.
+        (10, 4, [4] * 4, [4]),
+        (10, 3, [3, 3, 2, 2], [2, 4]),
+        # And in more.
+        (2, 5, [5] * 14 + [2] * 2, [4, 9, 14, 16]),
+        (4, 5, [5] * 4 + [4] * 4, [4, 8]),
+    ],
+)
+def test_gradients_are_divided_by_their_number_in_epochs_of_another_length(
+    tmp_path, two_epochs, batch_size, count, shares, steps
+):
+    """The third epoch begins with iteration 17, one of 2 x 8 before it."""
+    folder = two_epochs(TEMPLATES[1])
+    noted = StepHook()
+    options = {
+        'load_from': str(folder / 'killed' / 'epoch_2.pth'),
+        'train_cfg.max_epochs': 3,
+        'train_dataloader.batch_size': batch_size,
+        'optim_wrapper.accumulative_counts': count,
+    }
+    train(folder / 'config.py', tmp_path, [noted], resume=True, **options)
+    assert noted.shares == pytest.approx([1 / x for x in shares])
+    assert [i + 1 for i, took in enumerate(noted.steps) if took] == steps
