@@ -135,16 +135,6 @@ def robustness(
 
     if Path(own.get('data_root') or '.').is_dir():
         clean = test(own, top1)['accuracy/top1']
-    if 'imagenet-c' in roots:
-        found = test(
-            dict(
-                type='mmpaco.ImageNetC',
-                data_root=roots['imagenet-c'],
-                pipeline=pipeline,
-                **chosen,
-            ),
-            _corruption_error(clean, num_classes=_IMAGENET),
-        )
     if 'imagenet-r' in roots:
         renditions = test(
             dict(
@@ -163,6 +153,17 @@ def robustness(
             ),
             top1,
         )['accuracy/top1']
+    # Last, since it takes hours: a fault in the others is told before.
+    if 'imagenet-c' in roots:
+        found = test(
+            dict(
+                type='mmpaco.ImageNetC',
+                data_root=roots['imagenet-c'],
+                pipeline=pipeline,
+                **chosen,
+            ),
+            _corruption_error(clean, num_classes=_IMAGENET),
+        )
     return Robustness(clean, _unprefixed(found), renditions, sketch)
 
 
@@ -193,9 +194,11 @@ def robustness_if_corrupted(
         Robustness: What was measured.
 
     Raises:
-        TypeError: If the config is not one of mmpretrain.
+        TypeError: If the config is not one of mmpretrain, or its test
+            pipeline does not pack one image of uint8.
         ImportError: If imagecorruptions-imaug is not installed.
-        ValueError: If a choice is unknown.
+        ValueError: If a choice is unknown, or the images are smaller than
+            32 x 32 pixels.
         RuntimeError: If there are several processes.
     """
     cfg = _read(config)
@@ -209,7 +212,7 @@ def robustness_if_corrupted(
         seed=seed,
         channel_order=_channel_order(cfg),
     )
-    DATASETS.build(corrupted)
+    DATASETS.build(corrupted)[0]
     accuracy = _test(
         cfg, checkpoint, own, dict(type='mmpaco.SubsetAccuracy'), trust
     )['accuracy/top1']

@@ -118,6 +118,26 @@ def test_any_classifier_is_tested_on_its_own_images(few, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    'step',
+    (
+        dict(
+            type='TestTimeAug',
+            transforms=[[dict(type='RandomFlip', prob=1.0)]] * 2
+            + [[dict(type='PackInputs')]],
+        ),
+        None,
+    ),
+)
+def test_a_pipeline_that_packs_no_image_is_told_before_a_test(
+    few, tmp_path, step
+):
+    steps = [dict(type='LoadImageFromFile'), *([step] if step else [])]
+    few.test_dataloader.dataset.pipeline = steps
+    with pytest.raises(TypeError, match='ends in PackInputs and packs one'):
+        robustness_if_corrupted(few, tmp_path / 'no.pth')
+
+
 LOADED = [dict(type='LoadImageFromFile')]
 AS_PIL = dict(type='NumpyToPIL', to_rgb=True)
 

@@ -123,6 +123,12 @@ def test_clean_images_that_are_missing_are_told(here):
             'holds none of the corruptions',
         ),
         (
+            # Not after the hours that ImageNet-C takes.
+            'imagenet.py imagenet.pth --imagenet-c data/imagenet/val '
+            '--imagenet-r data/imagenet/val',
+            'does not hold the 200 classes of ImageNetR',
+        ),
+        (
             'imagenet.py imagenet.pth --corruptions snow',
             "there is no folder 'data/imagenet-c/snow/1'",
         ),
