@@ -178,7 +178,11 @@ def test_of_any_transformer_the_last_block_is_trained(monkeypatch):
     }
     assert model.head.prior is not None
     hooks = [hook.type for hook in cfg.custom_hooks]
-    assert hooks == ['mmpaco.ClassPriorHook', 'mmpaco.PaCoQueueHook']
+    assert hooks == [
+        'mmpaco.ClassPriorHook',
+        'mmpaco.PaCoQueueHook',
+        'mmpaco.FrozenWeightsHook',
+    ]
     assert cfg.train_cfg.max_epochs == 10
 
 
