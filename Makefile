@@ -31,7 +31,7 @@ step = $(or $(shell ls -L $(1)/bin/python 2>/dev/null),$(PYTHON)) \
 	requirements/environment.py --venv $(1)
 
 .PHONY: FORCE help quickstart quickstart-seg has-data stock-configs
-.PHONY: test test-slow test-cuda test-upstream lint clean
+.PHONY: test test-slow test-cuda test-upstream lint docs clean
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -84,13 +84,17 @@ test-cuda: $(CUDA_READY) ## Run the tests that need a GPU [PYTHON= PYTEST_ARGS=]
 test-upstream: $(UPSTREAM)/.mmpaco/upstream ## Run the tests on OpenMMLab's own stack
 	$(MAKE) test VENV=$(UPSTREAM)
 
+docs: $(READY) $(STAMPS)/docs ## Build the site in docs/_build, warnings are errors
+	$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build
+	@echo 'docs/_build/index.html'
+
 lint: $(STAMPS)/lint ## Check style and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
 clean: ## Remove builds and caches; environments stay
-	rm -rf build dist *.egg-info
+	rm -rf build dist *.egg-info docs/_build docs/configs docs/changelog.md
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find mmpaco configs projects tools tests -name __pycache__ -prune -exec rm -r {} +
 

@@ -34,7 +34,7 @@ _LOAD = LoadImageFromFile.transform
 class ClassStatistics:
     """Images and pixels of each class.
 
-    Attributes:
+    Args:
         classes (list[str]): Names of the C classes.
         images (np.ndarray): Images in which each class occurs, int64 of shape
             (C, ).

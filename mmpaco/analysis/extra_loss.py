@@ -53,7 +53,7 @@ def extra_loss(probability: Any, alpha_k: float) -> Any:
 class ClassStrength(NamedTuple):
     """How strong contrast is for a class.
 
-    Attributes:
+    Args:
         name: Which class.
         images: Its training images.
         positives: K, the positives of an anchor of the class.

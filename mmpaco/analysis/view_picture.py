@@ -21,7 +21,7 @@ __all__ = ['draw_views']
 class Views(NamedTuple):
     """What makes views of an image.
 
-    Attributes:
+    Args:
         transforms: For each view its name and its transforms.
         rgb: Whether images go in and come out as RGB, and not as BGR.
         load: Transforms that load an image of the dataset.

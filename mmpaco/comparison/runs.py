@@ -47,7 +47,7 @@ def clock(records: Iterable[Mapping[str, Any]]) -> str:
 class Run:
     """One method trained with one seed.
 
-    Attributes:
+    Args:
         label: Name of the method.
         config: Path of its config.
         seed: Value of ``SEED`` in the environment of the tools.

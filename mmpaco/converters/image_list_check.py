@@ -31,7 +31,7 @@ _DAMAGED = 'image that cannot be decoded'
 class ListReport:
     """What was found in a list of images.
 
-    Attributes:
+    Args:
         listed (ImageList): The list with all problems, also of the images.
         classes (np.ndarray): Labels of the C classes, int64 of shape (C, ).
         counts (np.ndarray): Images of each class, int64 of shape (C, ).

@@ -21,7 +21,7 @@ _MLP = re.compile(
 class Conversion:
     """Converted weights, and what became of every name.
 
-    Attributes:
+    Args:
         weights: The weights by our names.
         moved: Our name of each name of the release.
         dropped: The reason for each name that was left out.

@@ -33,7 +33,7 @@ _SAVE = 'save class ids, one channel of 8 bits, as PNG'
 class ImageFacts(NamedTuple):
     """What a decoded image is like.
 
-    Attributes:
+    Args:
         size: Height and width as most loaders give them, turned by its EXIF
             orientation.
         orientation: The EXIF orientation, 1 if it is not turned.

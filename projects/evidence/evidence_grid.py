@@ -26,7 +26,7 @@ from mmpaco.files import PathLike, write_text
 class Experiment:
     """One training of the grid.
 
-    Attributes:
+    Args:
         label: Name of the method.
         config: Stem of its config below ``configs/``.
         setting: Environment variables that the config reads, by name.

@@ -108,7 +108,7 @@ def _minutes(records: Sequence[Record]) -> float:
 class Claim(NamedTuple):
     """A claim that a figure of one method is above that of another.
 
-    Attributes:
+    Args:
         text: The claim.
         above: Label of what should be above.
         below: Label of what should be below.

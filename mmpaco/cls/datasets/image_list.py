@@ -193,7 +193,7 @@ class ImageListDataset(BaseDataset):
 class ListFacts(NamedTuple):
     """What is published about the list of a split.
 
-    Attributes:
+    Args:
         ann_file (str): Name of the list.
         images (int): Number of images.
         largest (int, optional): Images of the largest class.

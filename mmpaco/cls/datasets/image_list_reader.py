@@ -25,7 +25,7 @@ _MAX_CLASSES = 2**31
 class Problem(NamedTuple):
     """What is wrong in a list of images.
 
-    Attributes:
+    Args:
         kind (str): What problems are grouped by.
         line (int, optional): The line, from 1; None for the whole list.
         text (str): What was found, and what was expected.
@@ -40,7 +40,7 @@ class Problem(NamedTuple):
 class ImageList:
     """The N images of a list whose lines can be used, and the problems.
 
-    Attributes:
+    Args:
         file (str): Path of the list.
         paths (list[str]): Path of each image, relative to their root.
         labels (np.ndarray): Label of each image, int64 of shape (N, ).
