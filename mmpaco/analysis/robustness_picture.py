@@ -77,7 +77,8 @@ def plot_robustness(found: Robustness, title: str, path: PathLike) -> None:
             ax.axhline(names.index(last) + 0.5, color='0.8', linewidth=0.8)
     ax.set_yticks(range(len(names)), [x.replace('_', ' ') for x in names])
     ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_xlim(left=0)
+    # Errors that lie close together must not lie on the edge.
+    ax.set_xlim(0, 1.03 * ax.dataLim.x1 or 1)
     ax.set_xlabel('top-1 error, %')
     ax.set_title(title, fontsize=10)
     legend(figure, ax)

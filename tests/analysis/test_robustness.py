@@ -66,6 +66,13 @@ def test_the_picture_has_a_row_for_each_corruption(tmp_path, drawn):
     (ax,) = drawn[0].axes
     labels = [tick.get_text() for tick in ax.get_yticklabels()]
     assert labels == [c.replace('_', ' ') for c in CORRUPTIONS]
+    # Of errors that lie close together, or are all 0, none is on the edge.
+    for errors in ([80.0, 82.0], [0.0, 0.0]):
+        corruption = dict(zip(('error/fog', 'error/fog/1'), errors))
+        found = Robustness(clean=100 - errors[1], corruption=corruption)
+        plot_robustness(found, 'x', tmp_path / 'x.png')
+        left, right = drawn[-1].axes[0].get_xlim()
+        assert left == 0 and right - max(errors) >= 0.02 * right
     with pytest.raises(ValueError, match='nothing to draw'):
         plot_robustness(Robustness(clean=1.0), 'x', tmp_path / 'y.png')
 
