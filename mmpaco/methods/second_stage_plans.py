@@ -128,14 +128,22 @@ def balanced_stage(
         'The batches are class-balanced, with 4 images of a class in a row '
         '(mmpaco.ClassPowerSampler, in_a_row).',
         f'The second stage takes {shorter} '
-        + ('epochs, ' if by_epoch else 'iterations, ')
+        + ('epoch' if by_epoch else 'iteration')
+        + ('s, ' if shorter > 1 else ', ')
         + (
             'as given'
             if key in options.given
             else f'1/{part} of those of the first, rounded up, {source}'
         )
-        + '; its rate goes from that of the config to 0 on a cosine, without '
-        'a warm-up.',
+        + '; '
+        + (
+            'its rate stays that of the config, since it moves by epochs '
+            '(stage2_epochs)'
+            if by_epoch and shorter == 1
+            else 'its rate goes from that of the config to 0 on a cosine, '
+            'without a warm-up'
+        )
+        + '.',
     ]
     return plan
 

@@ -56,6 +56,13 @@ def test_the_first_stage_of_mislas_mixes_images():
     assert 'batch_augments' not in cfg.data_preprocessor
 
 
+def test_the_rate_of_one_epoch_is_told_to_stay():
+    _, _, plan = both('crt', train_cfg=dict(max_epochs=3))
+    assert 'takes 1 epoch, 1/9 of' in told_of(plan)
+    assert 'rate stays that of the config' in told_of(plan)
+    assert 'on a cosine' not in told_of(plan)
+
+
 @pytest.mark.parametrize('name', TWO_STAGES)
 def test_the_second_stage_trains_on_balanced_batches(name):
     _, second, plan = both(
@@ -94,6 +101,7 @@ def test_the_second_stage_trains_on_balanced_batches(name):
     )
     assert second.param_scheduler == [cosine]
     assert f'takes {epochs} epochs' in told_of(plan)
+    assert 'to 0 on a cosine' in told_of(plan)
     assert second.val_evaluator[1].type == 'mmpaco.ShotAccuracy'
 
 
