@@ -188,7 +188,7 @@ def test_of_any_transformer_the_last_block_is_trained(monkeypatch):
 
 def test_own_data_as_the_docs_say(tmp_path):
     text = (DOCS / 'pretrained.md').read_text(encoding='utf-8')
-    example, _ = re.findall('```python\n(.*?)```', text, re.DOTALL)
+    example, shape, _ = re.findall('```python\n(.*?)```', text, re.DOTALL)
     path = tmp_path / 'config.py'
     path.write_text(example.replace('../configs', CONFIGS.as_posix()))
     cfg = Config.fromfile(path)
@@ -200,12 +200,19 @@ def test_own_data_as_the_docs_say(tmp_path):
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         assert evaluator.train_dataset.ann_file == 'train.txt'
     assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes
+    # A network of another shape.
+    cfg.merge_from_dict(Config.fromstring(shape, '.py').to_dict())
+    backbone = cfg.model.backbone
+    assert backbone.arch.num_layers > backbone.frozen_stages
+    backbone.init_cfg = None
+    assert MODELS.build(backbone).embed_dims == cfg.model.head.in_channels
+    assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes
 
 
 @pytest.mark.usefixtures('no_init')
 def test_lora_as_the_docs_say(tmp_path):
     text = (DOCS / 'pretrained.md').read_text(encoding='utf-8')
-    _, example = re.findall('```python\n(.*?)```', text, re.DOTALL)
+    *_, example = re.findall('```python\n(.*?)```', text, re.DOTALL)
     path = tmp_path / 'config.py'
     path.write_text(example.replace('../configs', CONFIGS.as_posix()))
     cfg = Config.fromfile(path).model
