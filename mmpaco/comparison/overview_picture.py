@@ -24,7 +24,7 @@ def plot_overview(
     """Draw each metric in a panel, with a row for each method.
 
     A dot is a seed, and the bar is their mean; a line reaches from the mean
-    of the reference to it.
+    of the reference to it. Where no times are known, they have no panel.
 
     Args:
         results: From :func:`~mmpaco.comparison.results.summarise`.
@@ -34,7 +34,11 @@ def plot_overview(
     shown = dict(list(columns.items())[:_MOST_PANELS])
     methods = results['methods']
     rows = list(methods)
-    panels = len(shown) + 1
+    ratios = [
+        [] if methods[x]['time_ratio'] is None else [methods[x]['time_ratio']]
+        for x in rows
+    ]
+    panels = len(shown) + any(ratios)
     figure = blank_figure(2.1 * panels + 1.4, 0.42 * len(rows) + 1.3)
     axes = [figure.add_subplot(1, panels, i + 1) for i in range(panels)]
     for ax, (heading, key) in zip(axes, shown.items()):
@@ -48,12 +52,10 @@ def plot_overview(
         ]
         _panel(ax, values, rows.index(results['reference']), _LEAST_POINTS)
         ax.set_title(f'{heading}, %')
-    ratios = [
-        [] if methods[x]['time_ratio'] is None else [methods[x]['time_ratio']]
-        for x in rows
-    ]
-    _panel(axes[-1], ratios, rows.index(results['reference']), _LEAST_RATIO)
-    axes[-1].set_title('time, ratio')
+    if any(ratios):
+        reference = rows.index(results['reference'])
+        _panel(axes[-1], ratios, reference, _LEAST_RATIO)
+        axes[-1].set_title('time, ratio')
     for ax in axes:
         ax.set_yticks(range(len(rows)), [])
         ax.set_ylim(len(rows) - 0.4, -0.6)

@@ -4,12 +4,14 @@ Settings are chosen on the validation list; the test list is only reported.
 """
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from evidence_grid import Experiment, Grid
 from evidence_record import last_validation
 from evidence_report import (
+    GROUPS,
     Claim,
     adjusted_accuracy,
     adjusted_table,
@@ -17,6 +19,7 @@ from evidence_report import (
     claims_table,
     fill,
     methods_table,
+    overview,
     steepness,
     steepness_table,
     trials_table,
@@ -24,6 +27,8 @@ from evidence_report import (
 
 from mmpaco.analysis.class_values_picture import plot_class_values
 from mmpaco.analysis.gradient_norm import plot_gradient_norms
+from mmpaco.comparison.overview_picture import plot_overview
+from mmpaco.files import write_text
 from mmpaco.runner.loaded_runner import training_counts
 from mmpaco.runner.tool_arguments import whole_number
 from mmpaco.runner.tool_ending import run_tool
@@ -196,6 +201,17 @@ def ablations(chosen: dict[str, Experiment]) -> list[Experiment]:
     ]
 
 
+def class_counts() -> list[int]:
+    """Training images of each class, kept beside the records."""
+    path = RECORDS / 'class_counts.json'
+    if not path.exists():
+        config = ROOT / 'configs' / f'{TRIALS[0].config}.py'
+        counts = [int(x) for x in training_counts(config)]
+        write_text(path, json.dumps(counts) + '\n')
+    found: list[int] = json.loads(path.read_text(encoding='utf-8'))
+    return found
+
+
 def write(
     grid: Grid, chosen: dict[str, Experiment], jobs: list[Experiment]
 ) -> None:
@@ -203,7 +219,7 @@ def write(
     records = by_label(
         grid.known(jobs + [grid.normalised(j) for j in jobs if j.normalised])
     )
-    counts = training_counts(ROOT / 'configs' / f'{TRIALS[0].config}.py')
+    counts = class_counts()
     methods = {label: records.get(label, []) for label in ORDER}
     first_seed = methods['GPaCo'][:1]
     others = {j.label: records.get(j.label, []) for j in ablations(chosen)}
@@ -255,6 +271,11 @@ def write(
             DOCS / 'images' / f'evidence_{name}.png',
             (20, 100),
         )
+    plot_overview(
+        overview({**methods, **compared}, ORDER[0]),
+        {name: name for name in (*GROUPS[1:], GROUPS[0])},
+        DOCS / 'images' / 'evidence_overview.png',
+    )
     plot_gradient_norms(
         {
             label: group[0]['gradient_norm']

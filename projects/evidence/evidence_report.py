@@ -94,6 +94,33 @@ def methods_table(methods: Mapping[str, Sequence[Record]]) -> str:
     return _markdown(head, rows)
 
 
+def overview(
+    methods: Mapping[str, Sequence[Record]], reference: str
+) -> dict[str, Any]:
+    """Give what a picture of all methods shows.
+
+    Args:
+        methods: Records of the seeds of each method; one without records is
+            left out.
+        reference: Label of the method that the others are compared with.
+
+    Returns:
+        Results, as a comparison has them, without times: the machine was
+        not as busy with each.
+    """
+    return {
+        'reference': reference,
+        'methods': {
+            label: {
+                'runs': [{'metrics': record['test']} for record in records],
+                'time_ratio': None,
+            }
+            for label, records in methods.items()
+            if records
+        },
+    }
+
+
 def _group(records: Sequence[Record], group: str) -> str:
     # A group without a class is left out, as few at imbalance 10.
     found = [r['test'][group] for r in records if group in r['test']]

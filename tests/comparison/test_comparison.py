@@ -228,6 +228,11 @@ def test_small_differences_are_not_drawn_large(tmp_path, monkeypatch):
     assert few == pytest.approx((-0.1, 1.9))
     assert all_ == pytest.approx((49.1, 51.1))
     assert ratio[1] - ratio[0] == pytest.approx(0.2)
+    limits.clear()
+    for method in methods.values():
+        method['time_ratio'] = None
+    plot_overview(results, {'few': 'few', 'all': 'all'}, tmp_path / 'x.png')
+    assert limits == [few, all_]
 
 
 def interrupt_training(run, work, number=signal.SIGINT):

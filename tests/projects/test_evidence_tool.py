@@ -11,7 +11,8 @@ from matplotlib.image import imread
 from support.paths import CONFIGS, DOCS, PROJECTS, TOOLS
 
 PICTURES = tuple(
-    f'evidence_{name}.png' for name in ('classes', 'compared', 'gradients')
+    f'evidence_{name}.png'
+    for name in ('classes', 'compared', 'gradients', 'overview')
 )
 SECOND_STAGES = {
     'SupCon': 20,
@@ -156,6 +157,9 @@ def test_the_report_says_what_has_not_been_run(tool, grid, monkeypatch):
     assert '| two views are better than one | not run yet |' in page
     for name in PICTURES:
         assert imread(tool.DOCS / 'images' / name).shape[2] >= 3
+    # The class counts are kept, so another machine needs no images.
+    shutil.rmtree('data')
+    assert report(tool, monkeypatch) == page
 
 
 def test_the_whole_grid_leaves_nothing_open(tool, grid, monkeypatch):
