@@ -8,9 +8,9 @@ import pytest
 from support.paths import DOCS
 from support.processes import environment
 
-BLOCKS, COMPARED = (
+BLOCKS, COMPARED, FRONT = (
     re.findall(r'```python\n(.*?)```', (DOCS / page).read_text(), re.DOTALL)
-    for page in ('losses.md', 'compared.md')
+    for page in ('losses.md', 'compared.md', '../README.md')
 )
 USE = """
 loss = PrototypeLoss(temperature=0.2)
@@ -26,7 +26,9 @@ def test_there_are_a_loop_a_loss_and_its_config():
 
 
 # The second block of the other page is of a config.
-@pytest.mark.parametrize('code', (BLOCKS[0], BLOCKS[1] + USE, *COMPARED[::2]))
+@pytest.mark.parametrize(
+    'code', (BLOCKS[0], BLOCKS[1] + USE, *COMPARED[::2], FRONT[0])
+)
 def test_code_of_the_page_runs(code):
     done = subprocess.run(
         [sys.executable, '-W', 'error::UserWarning:mmpaco', '-c', code],
