@@ -28,6 +28,8 @@ _NUM_GROUPS = 25
 # More lines than this hide each other.
 _MOST_LINES = 5
 _COLUMNS = 3
+# Up to here the axis of the counts is linear.
+_FEW_IMAGES = 30
 
 
 class _Line(NamedTuple):
@@ -84,15 +86,19 @@ def plot_class_values(
     lines = {
         label: _line(group, bool(names)) for label, group in methods.items()
     }
-    most = max(len(group) for group in methods.values())
+    seeds = {len(group) for group in methods.values()}
     groups = f' (few < {bounds[0]}, many > {bounds[1]})' if bounds else ''
     notes = [
         f'mean of {width} classes'
         for width in sorted({line.width for line in lines.values()})
         if width > 1
     ]
+    most = max(seeds)
     if most > 1:
-        notes.append(f'mean ± s.d., {most} seeds')
+        up_to = 'up to ' if len(seeds) > 1 else ''
+        notes.append(f'mean ± s.d., {up_to}{most} seeds')
+    else:
+        notes.append('one seed')
     texts = labels[0] + groups, f'{labels[1]}, %'
     averaged = f'({"; ".join(notes)})' if notes else ''
     if len(lines) > _MOST_LINES and not names:
@@ -148,6 +154,22 @@ def _draw(ax: 'Axes', line: _Line, x: Any, i: int, **style: Any) -> None:
     )
 
 
+def _draw_bars(
+    ax: 'Axes', line: _Line, i: int, number: int, label: str
+) -> None:
+    width = 0.8 / number
+    ax.bar(
+        line.x + (i - (number - 1) / 2) * width,
+        line.mean,
+        width,
+        yerr=line.spread,
+        error_kw=dict(elinewidth=0.8, capsize=2),
+        color=COLOURS[i % len(COLOURS)],
+        hatch='//' if i >= len(COLOURS) else None,
+        label=label,
+    )
+
+
 def _in_one(
     lines: Mapping[str, _Line],
     bounds: Sequence[int],
@@ -158,15 +180,19 @@ def _in_one(
     """Draw all methods in one panel."""
     from matplotlib.ticker import EngFormatter
 
-    figure, (ax,) = new_figure(1)
+    figure, ax = new_figure()
     has_bars = any(line.spread is not None for line in lines.values())
     for i, (label, line) in enumerate(lines.items()):
         x = line.x
         if has_bars:
             # Bars of one class stand side by side.
             shift = i - (len(lines) - 1) / 2
-            x = x + 0.12 * shift if names else x * 1.03**shift
-        _draw(ax, line, x, i, label=label)
+            x = x * 1.03**shift
+        if names:
+            # Nothing lies between two names.
+            _draw_bars(ax, line, i, len(lines), label)
+        else:
+            _draw(ax, line, x, i, label=label)
     if names:
         show: Any = EngFormatter(places=0, sep='')
         ax.set_xticks(
@@ -221,8 +247,17 @@ def _in_panels(
 
 
 def _count_axis(ax: 'Axes') -> None:
-    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import (
+        EngFormatter,
+        LogLocator,
+        MaxNLocator,
+        NullLocator,
+    )
 
+    if ax.get_xlim()[1] <= _FEW_IMAGES:
+        # A class may have none, and every image counts.
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return
     ax.set_xscale('log')
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(EngFormatter(sep=''))

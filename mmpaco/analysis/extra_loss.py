@@ -121,7 +121,7 @@ def plot_extra_loss(alpha_ks: Mapping[str, float], path: PathLike) -> None:
         alpha_ks: alpha K for each name of the legend.
         path: PNG to write.
     """
-    figure, (ax,) = new_figure(1)
+    figure, ax = new_figure()
     x = np.linspace(0.001, 0.999, 999)
     for i, (name, alpha_k) in enumerate(alpha_ks.items()):
         colour = COLOURS[i % len(COLOURS)]

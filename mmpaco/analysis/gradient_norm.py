@@ -149,7 +149,7 @@ def plot_gradient_norms(
 
     order = np.argsort(-as_class_counts(counts).numpy(), kind='stable')
     rank = np.arange(1, len(order) + 1)
-    figure, (ax,) = new_figure(1)
+    figure, ax = new_figure()
     for i, (name, values) in enumerate(norms.items()):
         style: dict[str, Any] = dict(
             color=COLOURS[i % len(COLOURS)],

@@ -47,20 +47,16 @@ def blank_figure(width: float, height: float, dpi: int = 150) -> 'Figure':
     return figure
 
 
-def new_figure(panels: int) -> tuple['Figure', list['Axes']]:
-    """Make a figure with panels side by side.
-
-    Args:
-        panels: How many.
+def new_figure() -> tuple['Figure', 'Axes']:
+    """Make a figure of one panel.
 
     Returns:
-        tuple[Figure, list[Axes]]: The figure and its panels.
+        tuple[Figure, Axes]: The figure and its panel.
     """
-    figure = blank_figure(5.2 * panels if panels > 1 else 6.4, 4.2)
-    axes = [figure.add_subplot(1, panels, i + 1) for i in range(panels)]
-    for ax in axes:
-        plain_frame(ax)
-    return figure, axes
+    figure = blank_figure(6.4, 4.2)
+    ax = figure.add_subplot()
+    plain_frame(ax)
+    return figure, ax
 
 
 def plain_frame(ax: 'Axes') -> None:
@@ -72,23 +68,6 @@ def plain_frame(ax: 'Axes') -> None:
     ax.grid(color='0.9')
     ax.set_axisbelow(True)
     ax.spines[['top', 'right']].set_visible(False)
-
-
-def plain_log_axis(ax: 'Axes') -> None:
-    """Make the values of an axis logarithmic, with numbers as people write.
-
-    Args:
-        ax: Of which it is the vertical one.
-    """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    ax.set_yscale('log')
-    low, high = ax.get_ylim()
-    # Within a decade or so, powers of ten alone would be too few.
-    steps = (1, 2, 3, 4, 5, 6, 8) if high < 20 * low else (1, 2, 5)
-    ax.yaxis.set_major_locator(LogLocator(subs=steps))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f'{x:g}'))
 
 
 def save(figure: 'Figure', path: PathLike) -> None:

@@ -31,6 +31,13 @@ class Columns(NamedTuple):
         """All columns."""
         return {**self.groups, **self.own}
 
+    @property
+    def main_name(self) -> str:
+        """The metric by which methods are compared, in words."""
+        return (
+            'mIoU' if self.main == 'mIoU' else 'mean accuracy of all classes'
+        )
+
 
 _SHOTS = ('many', 'medium', 'few', 'all')
 _IOUS = {'mIoU': 'mIoU', 'rare': 'rare_mIoU'}

@@ -69,12 +69,10 @@ def publish(
 
 
 def _sentences(results: Mapping[str, Any], columns: Columns) -> list[str]:
-    key = columns.main
-    name = next((x for x, y in columns.all.items() if y == key), key)
     return compare_methods(
         results,
-        lambda run: run['metrics'].get(key),
-        'mIoU' if name == 'mIoU' else 'mean accuracy of all classes',
+        lambda run: run['metrics'].get(columns.main),
+        columns.main_name,
     )
 
 
@@ -130,7 +128,9 @@ def _draw(
     if not finished:
         return
     plot_overview(results, columns.groups, folder / 'overview.png')
-    plot_curves(finished, columns.main, folder / 'curves.png')
+    plot_curves(
+        finished, columns.main, columns.main_name, folder / 'curves.png'
+    )
     is_seg = toolbox_of(comparison.common) == 'mmseg'
     key = 'IoU_classwise' if is_seg else 'single-label/recall_classwise'
     if not all(key in run.metrics for run in finished):

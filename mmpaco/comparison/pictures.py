@@ -9,9 +9,9 @@ from mmpaco.analysis.class_values_picture import plot_class_values
 from mmpaco.analysis.pictures import (
     COLOURS,
     MARKERS,
+    blank_figure,
     legend,
-    new_figure,
-    plain_log_axis,
+    plain_frame,
     save,
     smooth,
 )
@@ -60,60 +60,67 @@ def _mean_curve(curves: Sequence[Mapping[int, float]]) -> tuple[Any, Any]:
     return shared, np.array([[c[x] for x in shared] for c in curves])
 
 
-def plot_curves(runs: Sequence[Run], key: str, path: PathLike) -> None:
-    """Draw training loss and a validation metric against iterations.
+def plot_curves(
+    runs: Sequence[Run], key: str, name: str, path: PathLike
+) -> None:
+    """Draw a validation metric, and each method's loss, against iterations.
 
+    Losses of different methods are not of one scale, so each has a panel.
     Without any validation that side stays empty. A second stage comes after
     its first.
 
     Args:
         runs: Finished runs.
         key: Metric of the validation, in percent.
+        name: What that is, in words.
         path: PNG to write.
     """
-    figure, (left, right) = new_figure(2)
-    for i, (label, group) in enumerate(by_method(runs).items()):
-        losses: list[dict[int, float]] = []
-        metrics: list[dict[int, float]] = []
-        for run in group:
-            losses.append({})
-            metrics.append({})
-            iteration = begun = 0
-            for stage in run.stages:
-                for scalars in stage.training.scalars():
-                    if 'iter' in scalars:
-                        iteration = begun + scalars['iter']
-                    if 'loss' in scalars and 'iter' in scalars:
-                        losses[-1][iteration] = scalars['loss']
-                    # A validation is logged with its epoch or its iteration,
-                    # as the config wants, but always after the training it
-                    # looks at.
-                    if key in scalars:
-                        metrics[-1][iteration] = scalars[key]
-                begun += stage.training.total
+    methods = by_method(runs)
+    figure = blank_figure(10.4, max(4.2, 1.1 * len(methods) + 0.8))
+    grid = figure.add_gridspec(len(methods), 2, width_ratios=(3, 2))
+    ax = figure.add_subplot(grid[:, 0])
+    below = None
+    for i, (label, group) in enumerate(methods.items()):
+        losses, metrics = zip(*(_curves(run, key) for run in group))
         style: dict[str, Any] = {
             'color': COLOURS[i % len(COLOURS)],
             'linestyle': '-' if i < len(COLOURS) else '--',
-            'label': label,
         }
+        panel = below = figure.add_subplot(grid[i, 1], sharex=below)
         x, y = _mean_curve(losses)
-        left.plot(x, smooth(y.mean(axis=0)), **style)
-        if not all(metrics):
-            continue
-        x, y = _mean_curve(metrics)
-        right.plot(
-            x,
-            y.mean(axis=0),
-            marker=MARKERS[i % len(MARKERS)],
-            markersize=4,
-            **style,
-        )
-    if all(np.min(line.get_ydata()) > 0 for line in left.lines):
-        plain_log_axis(left)
-    left.set_ylabel('training loss (defined by each method)')
-    right.set_ylabel(f'{key} in validation, %')
-    for ax in (left, right):
-        ax.set_xlabel('iteration')
-        ax.set_xlim(left=0)
-    legend(figure, left)
+        panel.plot(x, smooth(y.mean(axis=0)), **style)
+        panel.set_ylabel('loss')
+        panel.tick_params(labelbottom=i == len(methods) - 1)
+        if all(metrics):
+            x, y = _mean_curve(metrics)
+            style.update(marker=MARKERS[i % len(MARKERS)], markersize=4)
+        else:
+            x, y = [], np.empty((1, 0))
+        ax.plot(x, y.mean(axis=0), label=label, **style)
+    for panel in figure.axes:
+        plain_frame(panel)
+        panel.set_xlim(left=0)
+    ax.set_ylabel(f'{name} in validation, %')
+    for panel in (ax, figure.axes[-1]):
+        panel.set_xlabel('iteration')
+    legend(figure, ax)
     save(figure, path)
+
+
+def _curves(run: Run, key: str) -> tuple[dict[int, float], dict[int, float]]:
+    """Read the loss and a validation metric of a run, by iteration."""
+    losses: dict[int, float] = {}
+    metrics: dict[int, float] = {}
+    iteration = begun = 0
+    for stage in run.stages:
+        for scalars in stage.training.scalars():
+            if 'iter' in scalars:
+                iteration = begun + scalars['iter']
+            if 'loss' in scalars and 'iter' in scalars:
+                losses[iteration] = scalars['loss']
+            # A validation is logged with its epoch or its iteration, as the
+            # config wants, but always after the training it looks at.
+            if key in scalars:
+                metrics[iteration] = scalars[key]
+        begun += stage.training.total
+    return losses, metrics

@@ -79,7 +79,8 @@ def test_of_many_methods_each_has_a_panel_before_the_first(drawn, tmp_path):
         np.testing.assert_allclose(behind, [[300, 30, 3], [90, 50, 10]])
         np.testing.assert_allclose(line, [[300, 30, 3], [90, 50 + i, 10]])
     assert drawn[0].get_supxlabel() == (
-        'training images of the class (few < 10, many > 100); grey: method 0'
+        'training images of the class (few < 10, many > 100); grey: method 0 '
+        '(one seed)'
     )
 
 
@@ -91,3 +92,18 @@ def test_five_methods_share_a_panel_and_classes_with_names_too(
         methods = {f'method {i}': group for i in range(num)}
         plot_class_values(methods, tmp_path / 'x.png', names=names)
         assert len(drawn[-1].axes) == 1
+        # Nothing lies between two names.
+        assert bool(drawn[-1].axes[0].patches) == bool(names)
+    assert drawn[0].axes[0].get_xscale() == 'log'
+
+
+def test_seeds_are_told_and_few_images_are_not_on_powers_of_ten(
+    drawn, tmp_path
+):
+    group = [([12, 3, 0], [50.0, 10.0, 0.0])]
+    plot_class_values({'a': group, 'b': 3 * group}, tmp_path / 'x.png')
+    plot_class_values({'a': group}, tmp_path / 'x.png')
+    told = [figure.axes[0].get_ylabel() for figure in drawn]
+    assert 'mean ± s.d., up to 3 seeds' in told[0]
+    assert 'one seed' in told[1]
+    assert {figure.axes[0].get_xscale() for figure in drawn} == {'linear'}

@@ -198,7 +198,7 @@ def test_pictures_can_be_read(runs, tmp_path):
 
     counts = {0: COUNTS, 1: COUNTS[::-1]}
     plot_classes(runs, counts, RECALL, tmp_path / 'classes.png', (10, 20))
-    plot_curves(runs, ACCURACY, tmp_path / 'curves.png')
+    plot_curves(runs, ACCURACY, 'accuracy', tmp_path / 'curves.png')
     assert imread(tmp_path / 'classes.png').shape[:2] == (630, 960)
     curves = imread(tmp_path / 'curves.png')
     assert curves.shape[:2] == (630, 1560)
