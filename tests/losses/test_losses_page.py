@@ -8,9 +8,9 @@ import pytest
 from support.paths import DOCS
 from support.processes import environment
 
-BLOCKS, COMPARED, FRONT = (
+BLOCKS, SAMPLING, FRONT = (
     re.findall(r'```python\n(.*?)```', (DOCS / page).read_text(), re.DOTALL)
-    for page in ('losses.md', 'compared.md', '../README.md')
+    for page in ('losses.md', 'rebalancing.md', '../README.md')
 )
 USE = """
 loss = PrototypeLoss(temperature=0.2)
@@ -20,14 +20,14 @@ assert rows.grad.abs().sum() > 0
 """
 
 
-def test_there_are_a_loop_a_loss_and_its_config():
-    assert len(BLOCKS) == 3
-    assert len(COMPARED) == 3
+def test_there_are_a_loop_two_losses_and_a_config():
+    assert len(BLOCKS) == 4
+    assert len(SAMPLING) == 1
 
 
-# The second block of the other page is of a config.
+# The last block is of a config that names a module of the reader's.
 @pytest.mark.parametrize(
-    'code', (BLOCKS[0], BLOCKS[1] + USE, *COMPARED[::2], FRONT[0])
+    'code', (*BLOCKS[:2], BLOCKS[2] + USE, *SAMPLING, FRONT[0])
 )
 def test_code_of_the_page_runs(code):
     done = subprocess.run(
