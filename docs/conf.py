@@ -14,10 +14,12 @@ extensions = [
     'sphinx.ext.autodoc',
     'sphinx.ext.napoleon',
     'sphinx_copybutton',
+    'mathml',
     'outside_pages',
     'path_check',
 ]
 html_theme = 'furo'
+html_math_renderer = 'mathml'
 html_title = f'mmpaco {version}'
 html_copy_source = html_show_sourcelink = False
 myst_heading_anchors = 4
