@@ -4,6 +4,7 @@ import re
 
 import pytest
 from mmengine.config import Config
+from support.pages import code
 from support.paths import CONFIGS, DOCS
 
 METHODS = sorted(
@@ -78,8 +79,7 @@ def test_worker_processes_go_on_from_epoch_to_epoch(name):
 
 
 def test_another_network_takes_a_method_as_the_docs_say(tmp_path):
-    text = (DOCS / 'networks.md').read_text(encoding='utf-8')
-    example = re.search('```python\n(_base_.*?)```', text, re.DOTALL)[1]
+    example = next(x for x in code('networks.md') if x.startswith('_base_'))
     path = tmp_path / 'config.py'
     base = (CONFIGS / '_base_').as_posix()
     path.write_text(example.replace('../_base_', base))

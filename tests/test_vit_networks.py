@@ -1,13 +1,12 @@
 """The transformers' networks: weights that they load, and their scores."""
 
-import re
-
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_state_dict
 from mmpretrain.registry import MODELS
+from support.pages import code
 from support.paths import CONFIGS, DOCS
 from support.small_cls import load
 
@@ -187,8 +186,7 @@ def test_of_any_transformer_the_last_block_is_trained(monkeypatch):
 
 
 def test_own_data_as_the_docs_say(tmp_path):
-    text = (DOCS / 'pretrained.md').read_text(encoding='utf-8')
-    example, shape, _ = re.findall('```python\n(.*?)```', text, re.DOTALL)
+    example, shape, _ = code('pretrained.md')
     path = tmp_path / 'config.py'
     path.write_text(example.replace('../configs', CONFIGS.as_posix()))
     cfg = Config.fromfile(path)
@@ -212,7 +210,7 @@ def test_own_data_as_the_docs_say(tmp_path):
 @pytest.mark.usefixtures('no_init')
 def test_lora_as_the_docs_say(tmp_path):
     text = (DOCS / 'pretrained.md').read_text(encoding='utf-8')
-    *_, example = re.findall('```python\n(.*?)```', text, re.DOTALL)
+    *_, example = code('pretrained.md')
     path = tmp_path / 'config.py'
     path.write_text(example.replace('../configs', CONFIGS.as_posix()))
     cfg = Config.fromfile(path).model

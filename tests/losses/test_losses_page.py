@@ -1,16 +1,14 @@
 """The code of the pages on losses runs as it stands there."""
 
-import re
 import subprocess
 import sys
 
 import pytest
-from support.paths import DOCS
+from support.pages import code
 from support.processes import environment
 
 BLOCKS, SAMPLING, FRONT = (
-    re.findall(r'```python\n(.*?)```', (DOCS / page).read_text(), re.DOTALL)
-    for page in ('losses.md', 'rebalancing.md', '../README.md')
+    code(page) for page in ('losses.md', 'rebalancing.md', '../README.md')
 )
 USE = """
 loss = PrototypeLoss(temperature=0.2)
@@ -27,11 +25,11 @@ def test_there_are_a_loop_two_losses_and_a_config():
 
 # The last block is of a config that names a module of the reader's.
 @pytest.mark.parametrize(
-    'code', (*BLOCKS[:2], BLOCKS[2] + USE, *SAMPLING, FRONT[0])
+    'text', (*BLOCKS[:2], BLOCKS[2] + USE, *SAMPLING, FRONT[0])
 )
-def test_code_of_the_page_runs(code):
+def test_code_of_the_page_runs(text):
     done = subprocess.run(
-        [sys.executable, '-W', 'error::UserWarning:mmpaco', '-c', code],
+        [sys.executable, '-W', 'error::UserWarning:mmpaco', '-c', text],
         env=environment(),
         capture_output=True,
         text=True,

@@ -13,6 +13,7 @@ from mmengine.runner import set_random_seed
 from PIL import Image
 from scipy.stats import kstest
 from sklearn.datasets import load_sample_image
+from support.pages import code
 from support.view_pipelines import (
     PIPELINES,
     VARIABLES,
@@ -354,10 +355,8 @@ test_pipeline = [*_base_.test_view, dict(type='PackInputs')]
 
 
 def test_examples_of_the_docs_are_configs(tmp_path):
-    docs = PIPELINES.parents[2] / 'docs/augmentations.md'
-    examples = re.findall('```python\n(.*?)```', docs.read_text(), re.DOTALL)
     loaded = []
-    for example in examples:
+    for example in code('augmentations.md'):
         path = tmp_path / 'config.py'
         base = PIPELINES.parent.as_posix()
         path.write_text(example.replace('../_base_', base))
