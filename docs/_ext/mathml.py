@@ -24,7 +24,7 @@ def _draw_inline(page: Any, node: Any) -> None:
 
 def _draw_block(page: Any, node: Any) -> None:
     # One that is wider than the page is scrolled.
-    style = 'overflow-x: auto; margin: 1em 0'
+    style = 'overflow: auto hidden; padding: 0.4em 0'
     page.body.append(f'<div style="{style}">{_drawn(node, "block")}</div>')
     raise SkipNode
 
