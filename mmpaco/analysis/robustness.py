@@ -133,35 +133,29 @@ def robustness(
     def test(dataset: Any, metric: dict[str, Any]) -> dict[str, float]:
         return _test(cfg, checkpoint, dataset, metric, trust)
 
+    def images(kind: str, name: str, **options: Any) -> dict[str, Any]:
+        return dict(
+            type=f'mmpaco.{kind}',
+            data_root=roots[name],
+            pipeline=pipeline,
+            **options,
+        )
+
     if Path(own.get('data_root') or '.').is_dir():
         clean = test(own, top1)['accuracy/top1']
     if 'imagenet-r' in roots:
         renditions = test(
-            dict(
-                type='mmpaco.ImageNetR',
-                data_root=roots['imagenet-r'],
-                pipeline=pipeline,
-            ),
+            images('ImageNetR', 'imagenet-r'),
             dict(top1, classes='imagenet-r'),
         )['accuracy/top1']
     if 'imagenet-sketch' in roots:
-        sketch = test(
-            dict(
-                type='mmpaco.ImageNetSketch',
-                data_root=roots['imagenet-sketch'],
-                pipeline=pipeline,
-            ),
-            top1,
-        )['accuracy/top1']
+        sketch = test(images('ImageNetSketch', 'imagenet-sketch'), top1)[
+            'accuracy/top1'
+        ]
     # Last, since it takes hours: a fault in the others is told before.
     if 'imagenet-c' in roots:
         found = test(
-            dict(
-                type='mmpaco.ImageNetC',
-                data_root=roots['imagenet-c'],
-                pipeline=pipeline,
-                **chosen,
-            ),
+            images('ImageNetC', 'imagenet-c', **chosen),
             _corruption_error(clean, num_classes=_IMAGENET),
         )
     return Robustness(clean, _unprefixed(found), renditions, sketch)

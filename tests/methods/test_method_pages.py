@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 from mmengine.registry import init_default_scope
+from support.pages import code
 from support.paths import DOCS
 from support.tools import call_here
 
@@ -20,7 +21,8 @@ PAGES = {
 # Lines that end with a backslash go on.
 COMMANDS = [
     command.replace('\\\n', ' ')
-    for text in PAGES.values()
+    for page in PAGES
+    for text in code(f'methods/{page}', 'shell')
     for command in re.findall(
         r'^python tools/apply_method\.py ((?:.*\\\n)*.*)$', text, re.M
     )
@@ -60,11 +62,7 @@ def test_commands_write_a_config(command, tmp_path):
 
 
 def test_heads_that_are_written_by_hand_can_be_built():
-    blocks = [
-        block
-        for text in PAGES.values()
-        for block in re.findall(r'```python\n(.*?)```', text, re.DOTALL)
-    ]
+    blocks = [text for page in PAGES for text in code(f'methods/{page}')]
     assert blocks
     init_default_scope('mmpretrain')
     for block in blocks:
