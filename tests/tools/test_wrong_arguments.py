@@ -228,6 +228,7 @@ WRONG = {
         ('other', 'must have images'),
     ],
     'dataset_converters/mnist5k.py': [('--out list.txt', 'File exists')],
+    'dataset_converters/tiny_imagenet100.py': [('no', NO_FILE)],
     'model_converters/official_to_mmpaco.py': [
         ('no.pth x.pth', NO_FILE),
         ('text.pth x.pth', NOT_READ),
