@@ -1,14 +1,15 @@
 import argparse
 
 from mmengine.fileio import dump
+from rich.console import Console
 
-from mmpaco.analysis.ensemble import evaluate_ensemble
+from mmpaco.analysis.ensemble import ensemble_table, evaluate_ensemble
 from mmpaco.files import whole_file
 from mmpaco.runner.tool_arguments import (
     add_members,
     add_trust,
     check_outputs,
-    pairs,
+    named_members,
 )
 from mmpaco.runner.tool_ending import run_tool
 
@@ -18,7 +19,7 @@ def parse_args() -> argparse.Namespace:
         description='Test the sum of the logits of several classifiers, '
         'measured by the test_evaluator of the first config',
         usage='%(prog)s [-h] [--out FILE] [--trust] CONFIG CHECKPOINT '
-        '[CONFIG CHECKPOINT ...]',
+        '[CONFIG CHECKPOINT ...] [--names NAME ...]',
     )
     add_members(parser)
     parser.add_argument(
@@ -26,20 +27,19 @@ def parse_args() -> argparse.Namespace:
     )
     add_trust(parser)
     args = parser.parse_args()
-    args.members = pairs(parser, args)
+    args.members = named_members(parser, args)
     return args
 
 
 def main() -> None:
     args = parse_args()
-    check_outputs([args.out], sum(args.members, ()))
-    metrics, samples = evaluate_ensemble(args.members, args.trust)
-    print(f'sum of {len(args.members)} classifiers')
-    for name, value in metrics.items():
-        print(f'{name} {value}')
+    members = list(args.members.values())
+    check_outputs([args.out], sum(members, ()))
+    found = evaluate_ensemble(members, args.trust)
+    Console().print(ensemble_table(found, list(args.members)))
     if args.out:
         with whole_file(args.out) as part:
-            dump([x.to_dict() for x in samples], part, file_format='pkl')
+            dump([x.to_dict() for x in found.samples], part, file_format='pkl')
 
 
 if __name__ == '__main__':

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import torch
 from mmengine.dist import get_world_size
@@ -15,6 +15,13 @@ from torch import Tensor, nn
 from mmpaco.files import PathLike
 from mmpaco.runner.config_files import ConfigLike, read_config
 from mmpaco.runner.loaded_runner import TRAINING_ONLY, loaded_runner
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ['Ensemble', 'ensemble_table', 'evaluate_ensemble']
+
+_SHOTS = ('many', 'medium', 'few', 'all')
 
 
 class _RecordHook(Hook):
@@ -58,15 +65,30 @@ class _RecordHook(Hook):
             self.images.append(None if path is None else Path(path).name)
 
 
+class Ensemble(NamedTuple):
+    """What was measured of an ensemble.
+
+    Args:
+        metrics (dict[str, Any]): Of the sum.
+        of_members (list[dict[str, Any]]): Of each classifier.
+        samples (list[DataSample]): Of the sum, with ``pred_score`` and
+            ``pred_label``.
+    """
+
+    metrics: dict[str, Any]
+    of_members: list[dict[str, Any]]
+    samples: list[DataSample]
+
+
 def evaluate_ensemble(
     members: Sequence[tuple[ConfigLike, PathLike]],
     trust: bool = False,
-) -> tuple[dict[str, Any], list[DataSample]]:
+) -> Ensemble:
     """Test classifiers by the sum of their logits.
 
     Each is tested by the loop of its own config, with its own pipeline; the
-    evaluator of the first config measures the sum. The order of the test
-    images must be the same in all configs.
+    evaluator of the first config measures each and the sum. The order of the
+    test images must be the same in all configs.
 
     Generalized Parametric Contrastive Learning, Cui et al., TPAMI 2023,
     table 15.
@@ -78,8 +100,7 @@ def evaluate_ensemble(
             Defaults to False.
 
     Returns:
-        tuple[dict[str, Any], list[DataSample]]: Metrics of the sum, and the
-        data samples with its ``pred_score`` and ``pred_label``.
+        Ensemble: What was measured.
 
     Raises:
         TypeError: If a config is not one of mmpretrain.
@@ -98,20 +119,71 @@ def evaluate_ensemble(
         )
     first, evaluator = _test(*members[0], trust)
     total = torch.cat(first.scores)
+    each = [_samples(total, first.labels)]
     for config, checkpoint in members[1:]:
         record, _ = _test(config, checkpoint, trust)
         scores = torch.cat(record.scores)
         _check_same(first, total, record, scores, checkpoint)
+        each.append(_samples(scores, first.labels))
         total += scores
+    samples = _samples(total, first.labels)
+    return Ensemble(
+        _measured(evaluator, samples),
+        [_measured(evaluator, one) for one in each],
+        samples,
+    )
+
+
+def ensemble_table(found: Ensemble, names: Sequence[str]) -> 'Table':
+    """Make a table of an ensemble for a terminal.
+
+    Args:
+        found (Ensemble): From :func:`evaluate_ensemble`.
+        names (Sequence[str]): Of the classifiers.
+
+    Returns:
+        A table to be printed by rich: a row for each classifier and for the
+        sum; first the groups of classes of ``mmpaco.ShotAccuracy``.
+    """
+    from rich import box
+    from rich.table import Table
+
+    shots = [f'shot/{name}' for name in _SHOTS]
+    keys = [key for key in shots if key in found.metrics]
+    keys += [
+        key
+        for key, value in found.metrics.items()
+        if key not in shots and isinstance(value, (int, float))
+    ]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column('classifier')
+    for key in keys:
+        table.add_column(key.replace('shot/', ''), justify='right')
+    rows = [*zip(names, found.of_members)]
+    rows.append((f'sum of the {len(names)}', found.metrics))
+    for name, metrics in rows:
+        table.add_row(name, *(f'{metrics[key]:.1f}' for key in keys))
+    return table
+
+
+def _samples(scores: Tensor, labels: Sequence[Tensor]) -> list[DataSample]:
     # Copied: a row that is written to a file would take all others along.
-    samples = [
+    return [
         DataSample()
         .set_gt_label(label)
         .set_pred_score(score.clone())
         .set_pred_label(score.argmax(keepdim=True))
-        for label, score in zip(first.labels, total.softmax(dim=1))
+        for label, score in zip(labels, scores.softmax(dim=1))
     ]
-    return evaluator.offline_evaluate(samples, chunk_size=1000), samples
+
+
+def _measured(
+    evaluator: Evaluator, samples: list[DataSample]
+) -> dict[str, Any]:
+    found: dict[str, Any] = evaluator.offline_evaluate(
+        samples, chunk_size=1000
+    )
+    return found
 
 
 def _test(

@@ -1,6 +1,7 @@
 """Arguments that several tools take."""
 
 import argparse
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
@@ -19,7 +20,6 @@ __all__ = [
     'known_device',
     'named_file',
     'named_members',
-    'pairs',
     'picture',
     'whole_number',
 ]
@@ -76,14 +76,20 @@ def add_members(parser: argparse.ArgumentParser) -> None:
     """Let a tool take several trained models.
 
     Args:
-        parser (ArgumentParser): Parser that gets ``members``; see
-            :func:`pairs`.
+        parser (ArgumentParser): Parser that gets ``members`` and ``names``;
+            see :func:`named_members`.
     """
     parser.add_argument(
         'members',
         nargs='+',
         metavar='CONFIG CHECKPOINT',
         help='a trained model: its config and its weights',
+    )
+    parser.add_argument(
+        '--names',
+        nargs='+',
+        metavar='NAME',
+        help='names of the models (default: those of the configs)',
     )
 
 
@@ -131,26 +137,6 @@ def check_outputs(
         known.append(output)
 
 
-def pairs(
-    parser: argparse.ArgumentParser, args: argparse.Namespace
-) -> list[tuple[str, str]]:
-    """Give the trained models, or stop with the usage.
-
-    Args:
-        parser (ArgumentParser): The parser.
-        args (Namespace): What it read.
-
-    Returns:
-        list[tuple[str, str]]: Config and checkpoint of each.
-    """
-    if len(args.members) % 2:
-        parser.error(
-            'expected pairs of a config and a checkpoint, but got '
-            f'{len(args.members)} paths'
-        )
-    return list(zip(args.members[::2], args.members[1::2]))
-
-
 def named_members(
     parser: argparse.ArgumentParser, args: argparse.Namespace
 ) -> dict[str, tuple[str, str]]:
@@ -162,16 +148,33 @@ def named_members(
 
     Returns:
         dict[str, tuple[str, str]]: Config and checkpoint of each, by
-        ``names`` or else by the stems of the configs.
+        ``names`` or else by the stems of the configs; of several with one
+        stem, the second is ``STEM 2``.
     """
-    members = pairs(parser, args)
-    names = args.names or [Path(config).stem for config, _ in members]
+    if len(args.members) % 2:
+        parser.error(
+            'expected pairs of a config and a checkpoint, but got '
+            f'{len(args.members)} paths'
+        )
+    members = list(zip(args.members[::2], args.members[1::2]))
+    names = args.names or _numbered(Path(x).stem for x, _ in members)
     if len(names) != len(members) or len(set(names)) != len(names):
         parser.error(
             f'expected {len(members)} different names, but got {names}; set '
             '--names'
         )
     return dict(zip(names, members))
+
+
+def _numbered(names: Iterable[str]) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        places = itertools.count(2)
+        unique = name
+        while unique in found:
+            unique = f'{name} {next(places)}'
+        found.append(unique)
+    return found
 
 
 def whole_number(text: str, least: int = 1) -> int:

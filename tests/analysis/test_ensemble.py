@@ -1,5 +1,6 @@
 """The sum of logits against sums by hand."""
 
+import io
 import pickle
 import shutil
 
@@ -8,8 +9,13 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from rich.console import Console
 
-from mmpaco.analysis.ensemble import evaluate_ensemble
+from mmpaco.analysis.ensemble import (
+    Ensemble,
+    ensemble_table,
+    evaluate_ensemble,
+)
 from mmpaco.runner.loaded_runner import loaded_runner
 
 
@@ -51,7 +57,7 @@ def logits(cfg, checkpoint):
 
 
 def test_logits_are_summed_and_not_probabilities(members):
-    metrics, samples = evaluate_ensemble(members)
+    metrics, of_members, samples = evaluate_ensemble(members)
     each = [logits(*member) for member in members]
     total, labels = each[0][0] + each[1][0], each[0][1]
     scores = torch.stack([sample.pred_score for sample in samples])
@@ -68,12 +74,31 @@ def test_logits_are_summed_and_not_probabilities(members):
     assert metrics['shot/many'] == pytest.approx(
         100 * right[labels == 0].mean()
     )
+    for scores, measured in zip(each, of_members):
+        right = scores[0].argmax(1).numpy() == labels
+        assert measured['accuracy/top1'] == pytest.approx(100 * right.mean())
 
 
 def test_one_member_gives_its_own_metrics(members):
-    metrics, _ = evaluate_ensemble(members[:1])
+    found = evaluate_ensemble(members[:1])
     with loaded_runner(*members[0]) as runner:
-        assert runner.test() == metrics
+        assert runner.test() == found.metrics == found.of_members[0]
+
+
+def test_table_has_a_row_for_each_and_the_sum():
+    one = {'accuracy/top1': 62.54, 'shot/all': 61.26, 'shot/few': 50.04}
+    one['recall'] = [50, 75]
+    both = dict(one, **{'shot/few': 100.0})
+    table = ensemble_table(Ensemble(both, [one, one], []), ['a', 'b'])
+    console = Console(width=80, file=io.StringIO())
+    console.print(table)
+    lines = console.file.getvalue().splitlines()
+    assert [x.split() for x in lines if x.strip(' ─')] == [
+        ['classifier', 'few', 'all', 'accuracy/top1'],
+        ['a', '50.0', '61.3', '62.5'],
+        ['b', '50.0', '61.3', '62.5'],
+        ['sum', 'of', 'the', '2', '100.0', '61.3', '62.5'],
+    ]
 
 
 def test_other_images_are_refused(members, tmp_path):

@@ -166,7 +166,7 @@ WRONG = {
             'max_iters must be positive',
         ),
         (
-            'tiny.py no.pth tiny.py no.pth --picture x.png',
+            'tiny.py no.pth tiny.py no.pth --picture x.png --names a a',
             'different names',
         ),
     ],

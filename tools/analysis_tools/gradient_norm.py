@@ -22,12 +22,6 @@ def parse_args() -> argparse.Namespace:
     )
     add_members(parser)
     parser.add_argument(
-        '--names',
-        nargs='+',
-        metavar='NAME',
-        help='names in the legend (default: those of the configs)',
-    )
-    parser.add_argument(
         '--picture', type=picture, required=True, help='PNG file to write'
     )
     parser.add_argument('--out', help='JSON file of the norms to write')
