@@ -19,6 +19,8 @@ extensions = [
     'path_check',
 ]
 html_theme = 'furo'
+html_static_path = ['_static']
+html_css_files = ['tables.css']
 html_math_renderer = 'mathml'
 html_title = f'mmpaco {version}'
 html_copy_source = html_show_sourcelink = False
