@@ -23,7 +23,7 @@ html_static_path = ['_static']
 html_css_files = ['tables.css']
 html_math_renderer = 'mathml'
 html_title = f'mmpaco {version}'
-html_copy_source = html_show_sourcelink = False
+html_copy_source = html_show_sourcelink = html_show_copyright = False
 myst_heading_anchors = 4
 myst_enable_extensions = ['dollarmath']
 # What a project writes between its marks begins with a heading of its own.

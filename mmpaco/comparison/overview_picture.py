@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_PANELS = 5
+# More than these move closer together, so that a page shows them all.
+_FEW_ROWS = 8
 # An axis that shows less would make differences of nothing, or negative
 # percentages.
 _LEAST_POINTS = 2.0
@@ -39,7 +41,8 @@ def plot_overview(
         for x in rows
     ]
     panels = len(shown) + any(ratios)
-    figure = blank_figure(2.1 * panels + 1.4, 0.42 * len(rows) + 1.3)
+    row_height = 0.42 if len(rows) <= _FEW_ROWS else 0.27
+    figure = blank_figure(2.1 * panels + 1.4, row_height * len(rows) + 1.3)
     axes = [figure.add_subplot(1, panels, i + 1) for i in range(panels)]
     for ax, (heading, key) in zip(axes, shown.items()):
         values = [
