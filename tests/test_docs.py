@@ -1,14 +1,20 @@
 """What pages say of the code, held against it."""
 
 import ast
+import functools
 import re
 
 import pytest
 from support.paths import DOCS, ROOT
 
 
+@functools.cache
 def said():
     """Every text of the package, of f-strings without what is put in."""
+    return list(texts())
+
+
+def texts():
     for path in (ROOT / 'mmpaco').rglob('*.py'):
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
             if isinstance(node, ast.JoinedStr):
