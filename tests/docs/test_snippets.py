@@ -3,10 +3,11 @@
 import ast
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 from support.pages import code
-from support.paths import CONFIGS, DOCS
+from support.paths import CONFIGS, DOCS, ROOT
 
 pytest.importorskip('mmpretrain')
 pytest.importorskip('mmseg')
@@ -20,6 +21,8 @@ from mmengine import Registry
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
+
+from mmpaco.compat import stock_tool
 
 PAGES = [
     '../README.md',
@@ -169,3 +172,38 @@ def test_the_pipeline_of_the_page_on_robustness_takes_its_place(
     del whole.test_dataloader.dataset.pipeline
     del cfg.test_dataloader.dataset.pipeline
     assert cfg.test_dataloader == whole.test_dataloader
+
+
+def commands():
+    """Give tool and options of each command of the pages."""
+    for page in ('../README.md', *DOCS.rglob('*.md')):
+        if '_build' in Path(page).parts:
+            continue
+        for text in code(page, 'shell'):
+            for line in text.replace('\\\n', ' ').splitlines():
+                tool = re.match(
+                    r'(?:[A-Z]+=\S+ )*python ((?:tools|projects)/\S+\.py)',
+                    line,
+                )
+                if tool:
+                    found = re.findall(r'(?<=\s)--[a-z-]+', line)
+                    yield tool[1], tuple(found)
+
+
+def known_options(tool):
+    """Give what is named in a tool and where it gets its options from."""
+    sources = [ROOT / tool, *(ROOT / 'mmpaco').rglob('*_arguments.py')]
+    if tool in ('tools/train.py', 'tools/test.py'):
+        sources += [
+            stock_tool(package, Path(tool).stem)
+            for package in ('mmpretrain', 'mmseg')
+        ]
+    text = ''.join(path.read_text(encoding='utf-8') for path in sources)
+    return set(re.findall(r"'(--[a-z-]+)'", text))
+
+
+def test_options_of_the_commands_are_there():
+    found = sorted(set(commands()))
+    assert len(found) > 30
+    for tool, options in found:
+        assert set(options) <= known_options(tool), tool
