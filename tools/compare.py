@@ -138,4 +138,8 @@ def threads_of_each() -> int:
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(
+        main,
+        'call it again with the same arguments: finished runs are left '
+        'alone, and a training goes on from its last checkpoint',
+    )

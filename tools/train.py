@@ -22,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, 'with --resume it goes on from its last checkpoint')

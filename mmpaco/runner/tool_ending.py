@@ -1,4 +1,4 @@
-"""How every tool ends that cannot do what it is asked for."""
+"""How every tool ends that cannot do what it is asked for, or is stopped."""
 
 import dis
 import sys
@@ -18,21 +18,30 @@ _RAISE = dis.opmap['RAISE_VARARGS']
 _TOLD = '_mmpaco_refusal'
 
 
-def run_tool(main: Callable[[], Any]) -> None:
+def run_tool(main: Callable[[], Any], go_on: str = '') -> None:
     """Call the ``main`` of a tool; a refusal ends it with a sentence.
 
     The sentence goes to stderr, and the status is 1. Whatever is no refusal
-    keeps its traceback; see :func:`is_refusal`.
+    keeps its traceback; see :func:`is_refusal`. Ctrl-C ends it with a
+    sentence, too, and by the signal: a shell makes 130 of it, and ends its
+    loops.
 
     Args:
         main: The function, in the file of the tool.
+        go_on (str): What tells after Ctrl-C how to go on. Defaults to
+            nothing.
 
     Raises:
         SystemExit: If the tool refuses.
+        KeyboardInterrupt: After Ctrl-C; it is told without a traceback.
         Exception: What else ``main`` raised.
     """
     try:
         main()
+    except KeyboardInterrupt:
+        told = f'interrupted; {go_on}' if go_on else 'interrupted'
+        sys.excepthook = lambda *_: print(told, file=sys.stderr)
+        raise
     except Exception as error:
         if not is_refusal(error, [_folder(main.__code__.co_filename)]):
             raise

@@ -330,4 +330,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, 'call it again: finished runs are not repeated')

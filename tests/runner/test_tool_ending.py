@@ -1,5 +1,6 @@
 """What ends a tool with a sentence, and what keeps its traceback."""
 
+import signal
 import subprocess
 import sys
 
@@ -103,6 +104,7 @@ def test_the_sentence_is_never_empty_nor_quoted():
 
 
 TOOL = """
+import signal
 import sys
 
 from mmpaco.contrast_strength import optimal_probability
@@ -118,7 +120,7 @@ def main():
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, 'call it again')
 """
 
 
@@ -132,12 +134,22 @@ ENDS = {
     'assert not sys': (1, 'AssertionError', True),
     'sys.exit(3)': (3, '', False),
     'sys.exit("a reason")': (1, 'a reason', False),
+    # By the signal, of which a shell makes 130, and which ends its loops.
+    'signal.raise_signal(signal.SIGINT)': (
+        -signal.SIGINT,
+        'interrupted; call it again',
+        False,
+    ),
 }
 # Each tool is a process of its own, forked where the imports are done.
 FORKS = """
 import os
 import runpy
+import signal
 import sys
+
+# A shell that runs the tests in the background ignores Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import mmpaco.contrast_strength
 import mmpaco.runner.tool_ending
@@ -150,7 +162,7 @@ for tool in sys.argv[1:]:
         runpy.run_path(tool, run_name='__main__')
         sys.exit(0)
     status = os.waitpid(pid, 0)[1]
-    print('status', os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1)
+    print('status', os.waitstatus_to_exitcode(status))
 """
 
 

@@ -1,6 +1,7 @@
 """Calling the tool that compares methods."""
 
 import contextlib
+import signal
 import subprocess
 import sys
 
@@ -27,14 +28,19 @@ def command(config, *arguments):
 
 
 @contextlib.contextmanager
-def started_comparison(folder, *arguments):
-    """A comparison that goes on beside the test."""
+def started_comparison(
+    folder, *arguments, config='tiny.py', output=subprocess.DEVNULL
+):
+    """A comparison that goes on beside the test, in a process group."""
     process = subprocess.Popen(
-        command('tiny.py', *arguments),
+        command(config, *arguments),
         cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
         env=environment(TOOLS.parent),
+        start_new_session=True,
+        # A shell that runs the tests in the background ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process

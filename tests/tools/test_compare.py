@@ -1,7 +1,9 @@
 """The tool that compares methods on a config, on images that are quick."""
 
 import json
+import os
 import random
+import signal
 import time
 
 import pytest
@@ -12,6 +14,7 @@ from support.tiny import write_tiny
 from mmpaco.comparison.lock import alone_in
 
 METHODS = ('cross-entropy', 'balanced-softmax', 'gpaco')
+SLOW = pytest.mark.slow
 SHORT = ('train_cfg.max_epochs=2', 'train_cfg.val_interval=2')
 
 
@@ -80,6 +83,52 @@ def test_a_second_comparison_is_refused_while_one_is_at_work(here):
     assert 'another comparison is at work in' in result.stderr
     assert 'Traceback' not in result.stderr
     assert not (here / 'taken/configs').exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'until'),
+    [
+        ((), '*/seed0/*/*.log'),
+        pytest.param(('--dry-run',), 'dry-run/*/*/*.log', marks=SLOW),
+        pytest.param((), 'choosing its balance', marks=SLOW),
+    ],
+)
+def test_ctrl_c_ends_it_with_a_sentence_that_says_how_to_go_on(
+    here, tmp_path, arguments, until
+):
+    others = write_tiny(tmp_path) / 'data'
+    (here / 'validated.py').write_text(
+        "_base_ = 'tiny.py'\n"
+        f'val_dataloader = dict(dataset=dict(data_root={str(others)!r}))\n'
+    )
+    epochs = 300 if '*' in until else 1
+    arguments = [
+        *('--methods', 'cross-entropy', '--work-dir', tmp_path / 'work'),
+        *('--set', f'train_cfg.max_epochs={epochs}', *arguments),
+    ]
+    shown = tmp_path / 'shown.txt'
+
+    def is_there():
+        return (
+            list((tmp_path / 'work').glob(until))
+            if '*' in until
+            else until in shown.read_text()
+        )
+
+    with (
+        open(shown, 'w') as output,
+        started_comparison(
+            here, *arguments, config='validated.py', output=output
+        ) as process,
+    ):
+        assert wait_until(is_there, 200), shown.read_text()
+        # As a terminal does it.
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == -signal.SIGINT
+    assert wait_until(lambda: not living(tmp_path), 20)
+    text = shown.read_text()
+    assert 'interrupted; call it again with the same arguments' in text
+    assert 'Traceback' not in text
 
 
 def test_a_dry_run_tells_the_cost_and_what_cannot_be_trained(here):
