@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmpaco.files import PathLike, write_text
 from mmpaco.methods import Facts, Method, Options, Plan, Refusal, toolbox_of
-from mmpaco.methods.settings import complete
+from mmpaco.methods.settings import as_there, complete
 from mmpaco.methods.training_data import type_name
 from mmpaco.runner.method_configs import (
     MethodConfig,
@@ -76,7 +76,8 @@ def write_common(
         lambda *_: Plan({}),
     )
     plan = Plan(dict(settings or _classwise(cfg, toolbox)))
-    plan = complete(cfg, plan, method, Options(given=dict(given)))
+    same = as_there(given, cfg, plan, method)
+    plan = complete(cfg, plan, method, Options(given=same))
     randomness = dict(plan.settings.pop('randomness', {}))
     if 'seed' in randomness:
         raise Refusal(

@@ -14,6 +14,7 @@ from .training_data import as_list, type_name
 __all__ = [
     'STAGE2',
     'add_hooks',
+    'as_there',
     'asked',
     'complete',
     'fitted',
@@ -145,6 +146,37 @@ def asked(cfg: Config, given: Settings) -> Config:
         if isinstance(node, dict) and last in node:
             node[last] = value
     return Config(values, filename=cfg.filename)
+
+
+def as_there(
+    given: Settings, base: Config, plan: Plan, method: Method
+) -> dict[str, Any]:
+    """Spell numbers that a plan has anyway as it does, 30.0 and not 30.
+
+    Else a config with a default that is given would be another one.
+
+    Args:
+        given (Mapping): Values by short names or by dotted keys.
+        base (Config): The config.
+        plan (Plan): What a method makes of it without them.
+        method (Method): The method.
+
+    Returns:
+        dict: The same values.
+    """
+    stages = [plan, plan.second_stage or plan]
+    there = [merged(base.to_dict(), stage.settings) for stage in stages]
+    result = dict(given)
+    for name, value in given.items():
+        dotted = method.parameters.get(name, name)
+        is_second = dotted.startswith(STAGE2)
+        node, last = _place(
+            there[is_second], dotted[len(STAGE2) * is_second :]
+        )
+        if isinstance(node, Mapping) and isinstance(value, (int, float)):
+            known = node.get(last)
+            result[name] = known if known == value else value
+    return result
 
 
 def _place(values: Any, dotted: str) -> tuple[Any, str]:

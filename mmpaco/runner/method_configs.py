@@ -1,8 +1,10 @@
 """Configs that put a method on another config."""
 
+import contextlib
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from os.path import isfile
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -20,7 +22,7 @@ from mmpaco.methods import (
     toolbox_of,
 )
 from mmpaco.methods.config_text import config_text
-from mmpaco.methods.settings import asked, complete, merged, named
+from mmpaco.methods.settings import as_there, asked, complete, merged, named
 from mmpaco.methods.views import shipped_configs
 
 from .config_files import load_config
@@ -127,7 +129,12 @@ def apply_method(
     )
     read = asked(cfg, options.given)
     # A refusal for the config's sake comes before its data are read.
-    method.function(read, Facts(why_unknown='they were not read'), options)
+    unread = Facts(why_unknown='they were not read')
+    method.function(read, unread, options)
+    with contextlib.suppress(Refusal):
+        plain = method.function(read, unread, replace(options, given={}))
+        same = as_there(options.given, cfg, plain, method)
+        options = replace(options, given=same)
     facts = training_facts(read) if facts is None else facts
     plan: Optional[Plan] = complete(
         cfg, method.function(read, facts, options), method, options

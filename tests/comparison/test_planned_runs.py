@@ -38,6 +38,27 @@ def test_a_second_stage_is_repeated_if_its_first_has_changed(here):
     assert first.config_sha256 != other.config_sha256
 
 
+@pytest.mark.parametrize(
+    ('method', 'settings'),
+    [
+        # Which the method has, in two places or its second stage, or the
+        # config.
+        ('ldam-drw', {'scale': 30}),
+        ('mislas', {'tail': 0}),
+        ('cross-entropy', {'train_cfg.max_epochs': 4.0}),
+        ('gpaco', {'gpaco.train_cfg.max_epochs': 4.0}),
+    ],
+)
+def test_a_default_that_is_given_makes_no_other_run(here, method, settings):
+    first, again = (
+        planned(here, method, settings=x).runs[0] for x in ({}, settings)
+    )
+    assert first.config_sha256 == again.config_sha256
+    changed = {key: x + 0.1 for key, x in settings.items()}
+    other = planned(here, method, settings=changed).runs[0]
+    assert first.config_sha256 != other.config_sha256
+
+
 def test_a_run_in_more_processes_is_another_run(here):
     found = [
         planned(here, 'cross-entropy', gpus=x).runs[0].config_sha256

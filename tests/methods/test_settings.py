@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmpaco.methods import Facts, Method, Options, Plan, Refusal
-from mmpaco.methods.settings import asked, complete, merged, named
+from mmpaco.methods.settings import as_there, asked, complete, merged, named
 
 BASE = Config(
     dict(
@@ -63,6 +63,33 @@ def test_a_method_reads_its_parameters_by_their_short_names():
     for value in ('x', '', None, [1]):
         with pytest.raises(Refusal, match='smooth must be a number'):
             named({'smooth': value}, METHOD)
+
+
+def test_a_number_that_is_there_anyway_is_spelled_as_there():
+    both = plan()
+    both.settings['model']['head']['loss']['alpha'] = 30.0
+    both.second_stage = Plan(dict(model=dict(depth=9.0)))
+    given = {
+        'alpha': 30,
+        'smooth': 1,
+        'model.depth': 18.0,
+        'stage2.model.depth': 9,
+        'data.pipeline': [],
+        'no.such': 3,
+    }
+    found = as_there(given, BASE, both, METHOD)
+    assert found == given
+    kinds = {key: type(x).__name__ for key, x in found.items()}
+    assert kinds == {
+        'alpha': 'float',
+        'smooth': 'int',
+        'model.depth': 'int',
+        'stage2.model.depth': 'float',
+        'data.pipeline': 'list',
+        'no.such': 'int',
+    }
+    given['alpha'] = 31
+    assert as_there(given, BASE, both, METHOD)['alpha'] == 31
 
 
 def test_a_dotted_key_is_one_of_the_result():
