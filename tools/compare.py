@@ -9,7 +9,7 @@ from mmpaco.comparison.compare import Comparison, Request
 from mmpaco.comparison.dry_run import estimate, tell, untrainable
 from mmpaco.comparison.lock import alone_in
 from mmpaco.comparison.outcome import publish
-from mmpaco.comparison.selection import select
+from mmpaco.comparison.selection import plan_trials, select
 from mmpaco.runner.tool_arguments import MoreKeyValues, whole_number
 from mmpaco.runner.tool_ending import run_tool
 
@@ -112,13 +112,14 @@ def compare(args: argparse.Namespace, work_dir: Path) -> None:
             gpus=args.gpus,
         )
     )
+    trials = plan_trials(comparison, args.select) if args.select else None
     if args.dry_run:
         comparison.plan()
         found = estimate(comparison)
-        tell(comparison, found, args.select)
+        tell(comparison, found, trials)
         comparison.check(untrainable(found))
         return
-    selection = select(comparison, args.select) if args.select else None
+    selection = select(comparison, trials) if trials else None
     comparison.plan()
     comparison.train()
     publish(comparison, best_adjustment, selection)

@@ -8,7 +8,13 @@ from mmengine.config import Config
 from mmpaco.methods import toolbox_of
 from mmpaco.methods.training_data import type_name
 
-__all__ = ['Columns', 'columns_of', 'main_metric', 'shot_bounds']
+__all__ = [
+    'Columns',
+    'columns_of',
+    'in_words',
+    'main_metric',
+    'shot_bounds',
+]
 
 
 class Columns(NamedTuple):
@@ -34,9 +40,7 @@ class Columns(NamedTuple):
     @property
     def main_name(self) -> str:
         """The metric by which methods are compared, in words."""
-        return (
-            'mIoU' if self.main == 'mIoU' else 'mean accuracy of all classes'
-        )
+        return in_words(self.main)
 
 
 _SHOTS = ('many', 'medium', 'few', 'all')
@@ -46,6 +50,11 @@ _IOUS = {'mIoU': 'mIoU', 'rare': 'rare_mIoU'}
 def main_metric(cfg: Config) -> str:
     """Give the metric by which methods are compared on a config."""
     return 'mIoU' if toolbox_of(cfg) == 'mmseg' else 'shot/all'
+
+
+def in_words(metric: str) -> str:
+    """Name the metric by which methods are compared."""
+    return 'mIoU' if metric == 'mIoU' else 'mean accuracy of all classes'
 
 
 def shot_bounds(cfg: Config) -> tuple[int, int]:

@@ -196,7 +196,7 @@ def plan_method(
     written: dict[tuple[str, ...], tuple[Path, ...]] = {}
     for seed, known in facts.items():
         with environment({'SEED': str(seed)}):
-            made = _applied(name, common, stem, known, given)
+            made = _applied(name, common, stem, label, known, given)
         texts = tuple(config.text for config in made)
         if texts not in written:
             suffix = f'_seed{seed}' if written else ''
@@ -216,6 +216,7 @@ def _applied(
     name: str,
     common: PathLike,
     stem: str,
+    label: str,
     facts: Facts,
     given: Mapping[str, Any],
 ) -> list[MethodConfig]:
@@ -223,7 +224,16 @@ def _applied(
     made = apply_method(name, str(common), out, given=given, facts=facts)
     # The second of two stages starts from a checkpoint of its own seed.
     first = f'work_dirs/{stem}/'
+    place = re.compile(re.escape(first) + r'(\S+)')
     return [
-        x._replace(text=x.text.replace(first, f'{{{{$STAGE1:{first}}}}}'))
+        x._replace(
+            text=x.text.replace(first, f'{{{{$STAGE1:{first}}}}}'),
+            decisions=tuple(
+                place.sub(
+                    lambda found: f'{found[1]} of {label}, stage 1', decision
+                )
+                for decision in x.decisions
+            ),
+        )
         for x in made
     ]

@@ -1,29 +1,28 @@
 """What a comparison would train, where, and for how long."""
 
 import math
+import re
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 from mmpaco.files import write_text
+from mmpaco.methods.settings import fitted
 
 from .compare import Comparison
 from .run_process import RunProcess
 from .runs import Run
 from .schedule import device_slots, visible_devices
-from .settings import divide, grid
+from .selection import Trials
 
-__all__ = ['Estimate', 'estimate', 'like_first', 'tell', 'untrainable']
+__all__ = ['Estimate', 'estimate', 'tell', 'untrainable']
 
 _POLL_SECONDS = 0.2
 # The first one also waits for caches and kernels.
 _ITERATIONS = 3
-_TEXT = """\
-_base_ = {base!r}
-default_hooks = dict(logger=dict(interval=1))
-log_processor = dict(window_size=1)
-"""
+# What the config of a second stage says of the checkpoint of the first.
+_FIRST = re.compile(r'\{\{\$STAGE1:[^}]*\}\}([^\'"]+)')
 
 
 class Estimate(NamedTuple):
@@ -33,31 +32,36 @@ class Estimate(NamedTuple):
         run (Run): The training.
         iterations (int): How many it has.
         seconds (float): Of one, None if it failed.
+        start (float): Seconds until the first, of the process.
         memory (float): Peak memory in MB of its first iterations, None if
             it is not known.
         failure (str): What went wrong, None if nothing did.
-        is_guess (bool): Whether it was not trained, but is taken from the
-            first stage.
     """
 
     run: Run
     iterations: int = 0
     seconds: Optional[float] = None
+    start: float = 0.0
     memory: Optional[float] = None
     failure: Optional[str] = None
-    is_guess: bool = False
+
+    @property
+    def starts(self) -> int:
+        """Processes: that of the training, and that of the test."""
+        return 1 + self.run.has_test
 
     @property
     def whole(self) -> float:
-        """Seconds of the whole training."""
-        return self.iterations * (self.seconds or 0.0)
+        """Seconds of the whole run, but for validation and test."""
+        return self.iterations * (self.seconds or 0.0) + (
+            self.starts * self.start
+        )
 
 
 def estimate(comparison: Comparison) -> list[Estimate]:
     """Train the first iterations of each method with the stock tools.
 
-    A second stage cannot begin without its first, so it is taken to cost as
-    much an iteration, and to have as many an epoch.
+    A second stage begins with what its first has after these.
 
     Args:
         comparison (Comparison): A comparison that was planned.
@@ -65,36 +69,20 @@ def estimate(comparison: Comparison) -> list[Estimate]:
     Returns:
         list[Estimate]: One for each stage of each method, by the first seed.
     """
-    first = [run for run in comparison.runs if run.seed == comparison.seeds[0]]
     found: list[Estimate] = []
-    for run in first:
-        for i, stage in enumerate(run.stages):
-            found.append(
-                _timed(comparison, stage)
-                if i == 0
-                else like_first(found[-1], stage)
-            )
+    for run in comparison.runs:
+        if run.seed != comparison.seeds[0]:
+            continue
+        trial: Optional[Run] = None
+        for stage in run.stages:
+            trial = _trial(comparison, stage, trial, is_last=stage is run)
+            found.append(_timed(comparison, stage, trial, stage is run))
+            if found[-1].failure is not None:
+                break
+        for stage in trial.stages if trial else ():
+            for path in stage.dir.glob('*.pth'):
+                path.unlink()
     return found
-
-
-def like_first(first: Estimate, run: Run) -> Estimate:
-    """Guess what a second stage takes from what its first does.
-
-    Args:
-        first (Estimate): That of the first.
-        run (Run): The second.
-
-    Returns:
-        Estimate: As much an iteration, and as many iterations an epoch.
-    """
-    before, now = (x.cfg.get('train_cfg') or {} for x in (first.run, run))
-    shorter = 1.0
-    for key in ('max_epochs', 'max_iters'):
-        if before.get(key) and now.get(key):
-            shorter = now[key] / before[key]
-    return first._replace(
-        run=run, iterations=round(first.iterations * shorter), is_guess=True
-    )
 
 
 def untrainable(found: Sequence[Estimate]) -> list[str]:
@@ -109,22 +97,58 @@ def untrainable(found: Sequence[Estimate]) -> list[str]:
     return [f'{x.run.label}: {x.failure}' for x in found if x.failure]
 
 
-def _timed(comparison: Comparison, run: Run) -> Estimate:
+def _trial(
+    comparison: Comparison, run: Run, first: Optional[Run], is_last: bool
+) -> Run:
+    """Write what trains the first iterations of a run."""
     folder = comparison.folder / 'dry-run' / run.dir.parent.name
     config = folder.parent / f'{folder.name}.py'
-    write_text(config, _TEXT.format(base=str(run.config)))
-    trial = Run(run.label, config, run.seed, folder, run.env, gpus=run.gpus)
+    settings = fitted(run.cfg.to_dict(), _settings(run, is_last))
+    lines = [f'{key} = {value!r}\n' for key, value in settings.items()]
+    write_text(config, f'_base_ = {str(run.config)!r}\n' + ''.join(lines))
+    trial = Run(run.label, config, run.seed, folder, run.env, first, run.gpus)
+    trial.clear()
+    wanted = _FIRST.search(run.config.read_text(encoding='utf-8'))
+    if first is not None and first.checkpoint is not None and wanted:
+        first.checkpoint.replace(first.dir / wanted[1])
+    return trial
+
+
+def _settings(run: Run, is_last: bool) -> dict[str, Any]:
+    hooks = run.cfg.get('default_hooks') or {}
+    logger = {
+        **(hooks.get('logger') or dict(type='LoggerHook')),
+        'interval': 1,
+    }
+    changed = dict(logger=logger)
+    if not is_last:
+        # The second stage begins with what the first has after as few.
+        changed['checkpoint'] = dict(
+            _delete_=True,
+            type='CheckpointHook',
+            by_epoch=False,
+            interval=_ITERATIONS,
+            save_optimizer=False,
+        )
+    return dict(default_hooks=changed, log_processor=dict(window_size=1))
+
+
+def _timed(
+    comparison: Comparison, run: Run, trial: Run, is_last: bool
+) -> Estimate:
     request = comparison.request
     slots = device_slots(1, run.gpus, visible_devices())
-    trial.clear()
     process = RunProcess(trial, request.tools_dir, request.threads, slots[0])
+    began, taken = process.began, 0.0
     try:
         good = None
         while good is None and not process.testing:
             time.sleep(_POLL_SECONDS)
             good = process.poll()
-            last = trial.training.last_scalars()
-            if last and last['iter'] >= _ITERATIONS:
+            done = (trial.training.last_scalars() or {}).get('iter', 0)
+            if not taken and done:
+                taken = time.monotonic() - began
+            if done >= _ITERATIONS and (is_last or trial.checkpoint):
                 break
     finally:
         process.stop()
@@ -137,6 +161,7 @@ def _timed(comparison: Comparison, run: Run) -> Estimate:
         run,
         trial.training.total,
         statistics.fmean(times[1:_ITERATIONS] or times),
+        taken,
         trial.training.memory() or process.memory,
     )
 
@@ -144,20 +169,16 @@ def _timed(comparison: Comparison, run: Run) -> Estimate:
 def tell(
     comparison: Comparison,
     found: Sequence[Estimate],
-    choices: Mapping[str, Any],
+    trials: Optional[Trials] = None,
 ) -> None:
     """Print what would be trained, for how long, and where it is written.
 
     Args:
         comparison (Comparison): The comparison.
         found (Sequence[Estimate]): From :func:`estimate`.
-        choices (Mapping): As of :func:`.selection.select`.
+        trials (Trials, optional): What would be trained before. Defaults to
+            none.
     """
-    methods = comparison.request.methods
-    trials = {
-        name: len(list(grid(wanted))) if wanted else 0
-        for name, wanted in divide(choices, methods, comparison.common).items()
-    }
     seeds = len(comparison.seeds)
     for planned in comparison.planned:
         print(f'{planned.label}:')
@@ -169,18 +190,21 @@ def tell(
         print(f'{one.run.label}: {one.run.config}')
         print(f'  written to {one.run.dir.parent}/seed*')
         print(f'  {_cost(one, seeds)}')
-    for name, count in trials.items():
-        if count:
-            print(f'{name}: {count} trials on a validation set before')
+    number: dict[str, int] = {}
+    if trials is not None:
+        number = {name: len(group) for name, group in trials.groups.items()}
+        told = ', '.join(f'{x} of {name}' for name, x in number.items())
+        print(f'before, trials ({told}), tested on {trials.validation}')
+        print(f'  written to {comparison.folder}/select')
     whole = sum(
-        one.whole * (seeds + trials.get(one.run.label.split(',')[0], 0))
+        one.whole * (seeds + number.get(one.run.label.split(',')[0], 0))
         for one in found
     )
     jobs = min(comparison.request.jobs, len(comparison.runs) or 1)
     print(
-        f'all: {_duration(whole / jobs)} of training, {jobs} at a time; '
-        'validation and tests come to it, and runs that share cores or a GPU '
-        'are slower'
+        f'all: {_duration(whole / jobs)} of starting and training, {jobs} at '
+        'a time; the images of validation and test come to it, and runs that '
+        'share cores or a GPU are slower'
     )
     print(f'table, pictures and results.json: {comparison.folder}')
 
@@ -189,10 +213,10 @@ def _cost(one: Estimate, seeds: int) -> str:
     if one.failure is not None:
         return f'FAILED: {one.failure}'
     memory = '' if one.memory is None else f', {one.memory:.0f} MB'
-    if one.is_guess:
-        memory += ', as of the first stage, without which it cannot begin'
+    starts = '2 starts (training, test)' if one.starts > 1 else '1 start'
     return (
-        f'{seeds} x {one.iterations} iterations of {one.seconds:.3g} s = '
+        f'{seeds} x ({one.iterations} iterations of {one.seconds:.3g} s + '
+        f'{starts} of {one.start:.3g} s) = '
         f'{_duration(seeds * one.whole)}{memory}'
     )
 

@@ -1,12 +1,13 @@
 """What comes out of a comparison: table, files, pictures, sentences."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 from mmengine.registry import DATASETS
 
-from mmpaco.methods import toolbox_of
+from mmpaco.methods import methods, toolbox_of
 from mmpaco.methods.training_data import leaf_datasets
 
 from .balance import Adjust, balanced_page, take_balance_out
@@ -17,7 +18,7 @@ from .pictures import plot_classes, plot_curves
 from .report import table, write_report
 from .results import summarise
 from .runs import Run
-from .settings import setting_text
+from .selection import told_selection
 from .statements import caveats, compare_methods
 
 __all__ = ['publish']
@@ -57,12 +58,14 @@ def publish(
         *_sentences(results, columns),
         *balanced_page(results, unbalanced),
         *caveats(results),
-        *_selected(selection),
+        *(told_selection(selection) if selection else ()),
+        *_left_out(comparison),
     ]
     results['selection'] = selection
     results['sentences'] = sentences
     folder = comparison.folder
-    write_report(results, columns.all, columns.title, folder, sentences)
+    page = [*sentences, *_decided(comparison)]
+    write_report(results, columns.all, columns.title, folder, page)
     _draw(comparison, results, columns)
     _show(results, columns, folder, sentences)
     return results
@@ -76,19 +79,30 @@ def _sentences(results: Mapping[str, Any], columns: Columns) -> list[str]:
     )
 
 
-def _selected(selection: Optional[Mapping[str, Any]]) -> list[str]:
-    if selection is None:
+def _left_out(comparison: Comparison) -> list[str]:
+    """Name the methods of earlier calls that this one does not name."""
+    trained = {
+        json.loads(path.read_text()).get('label')
+        for path in comparison.folder.glob('*/seed*/run.json')
+        if path.with_name('metrics.json').exists()
+    }
+    known = {x.name for x in methods()} & trained
+    names = sorted(known - {*comparison.request.methods})
+    if not names:
         return []
-    said = [
-        f'Settings were chosen on {selection["validation"]}, with one seed '
-        'each; the test set chose nothing. A method with more trials has '
-        'more chances:'
+    return [
+        f'Trained by an earlier call, but not named in this one: '
+        f'{", ".join(names)}. Name all at once to have them in one table; '
+        'finished runs are not repeated.'
     ]
-    for name, method in selection['methods'].items():
-        number = len(method['tried'])
-        said.append(
-            f'- {name}: {setting_text(method["chosen"])}, of {number} trials.'
-        )
+
+
+def _decided(comparison: Comparison) -> list[str]:
+    said = []
+    for planned in comparison.planned:
+        if planned.decisions:
+            said.append(f'How {planned.label} was put on the config:')
+            said += [f'- {x}' for x in planned.decisions]
     return said
 
 

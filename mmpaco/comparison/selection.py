@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from mmpaco.methods import Refusal
+from mmpaco.methods.base import nearest
 
-from .columns import main_metric
+from .columns import in_words, main_metric
 from .compare import Comparison, method_run
 from .configs import plan_method, write_common
 from .data_facts import known_facts
@@ -15,57 +16,87 @@ from .runs import Run
 from .settings import COMMON, divide, grid, setting_text
 from .validation import validation_settings
 
-__all__ = ['select']
+__all__ = ['Trials', 'plan_trials', 'select', 'told_selection']
 
 
-def select(
-    comparison: Comparison, choices: Mapping[str, Any]
-) -> dict[str, Any]:
+class Trials(NamedTuple):
+    """Trainings that choose settings, and never see the test set.
+
+    Args:
+        validation (str): What they are tested on, in words.
+        groups (dict): By method, each setting and its run.
+    """
+
+    validation: str
+    groups: dict[str, list[tuple[dict[str, Any], Run]]]
+
+
+def plan_trials(comparison: Comparison, choices: Mapping[str, Any]) -> Trials:
+    """Plan a training for each combination of a method's values.
+
+    It has the first seed, and is tested on the validation set.
+
+    Args:
+        comparison (Comparison): A comparison that is not planned yet.
+        choices (Mapping): Values by ``METHOD.KEY``; there must be some.
+
+    Returns:
+        Trials: The trainings.
+
+    Raises:
+        Refusal: If a choice is of no method that is compared, or there can be
+            no validation set.
+    """
+    methods = comparison.request.methods
+    divided = divide(choices, methods, comparison.common)
+    for key in divided[COMMON]:
+        meant = nearest(key.partition('.')[0], methods)
+        raise Refusal(
+            f'a choice is of one method, METHOD.KEY=V1,V2, and {key} is of '
+            f'none that is compared{meant}; compared are {", ".join(methods)}'
+        )
+    settings, told = validation_settings(comparison.common)
+    folder = comparison.folder / 'select'
+    common = folder / 'configs' / 'common.py'
+    write_common(str(comparison.common_path), common, {}, settings)
+    groups = {
+        name: _trials(comparison, common, name, wanted, folder)
+        for name, wanted in divided.items()
+        if wanted
+    }
+    return Trials(told, groups)
+
+
+def select(comparison: Comparison, trials: Trials) -> dict[str, Any]:
     """Choose settings of methods by their figure on a validation set.
 
-    Each combination of a method's values is trained once, with the first
-    seed, and tested on the validation set: these trainings never see the test
-    set. The best of each method, the first of several, becomes its setting in
-    the comparison.
+    The best of each method, the first of several, becomes its setting in the
+    comparison.
 
     Args:
         comparison (Comparison): A comparison that is not planned yet; its
             settings are changed.
-        choices (Mapping): Values by ``METHOD.KEY``.
+        trials (Trials): From :func:`plan_trials`.
 
     Returns:
         dict: What was tried and chosen, for ``results.json``.
 
     Raises:
-        Refusal: If a choice is of no single method, or there can be no
-            validation set.
         RuntimeError: If no trial of a method succeeded.
     """
-    methods = comparison.request.methods
-    divided = divide(choices, methods, comparison.common)
-    if divided[COMMON]:
-        raise Refusal(
-            f'a choice is of one method, METHOD.KEY=V1,V2, but '
-            f'{", ".join(divided[COMMON])} is of all; the methods are '
-            f'{", ".join(methods)}'
-        )
+    groups = trials.groups
+    comparison.run_all([run for group in groups.values() for _, run in group])
     key = main_metric(comparison.common)
-    settings, told = validation_settings(comparison.common)
-    folder = comparison.folder / 'select'
-    common = folder / 'configs' / 'common.py'
-    write_common(str(comparison.common_path), common, {}, settings)
-    trials = {
-        name: _trials(comparison, common, name, wanted, folder)
-        for name, wanted in divided.items()
-        if wanted
+    found = {name: _chosen(name, key, group) for name, group in groups.items()}
+    for name, method in found.items():
+        comparison.settings[name] |= method['chosen']
+    selection = {
+        'metric': in_words(key),
+        'validation': trials.validation,
+        'methods': found,
     }
-    comparison.run_all([run for group in trials.values() for _, run in group])
-    found: dict[str, Any] = {'validation': told, 'methods': {}}
-    for name, group in trials.items():
-        found['methods'][name] = _chosen(name, key, group)
-        comparison.settings[name] |= found['methods'][name]['chosen']
-    _tell(found)
-    return found
+    print(*told_selection(selection), sep='\n')
+    return selection
 
 
 def _trials(
@@ -120,13 +151,25 @@ def _measured(run: Run, key: str) -> Optional[float]:
     return value if is_figure else None
 
 
-def _tell(found: Mapping[str, Any]) -> None:
-    print(f'Settings were chosen on {found["validation"]}.')
-    for name, method in found['methods'].items():
+def told_selection(selection: Mapping[str, Any]) -> list[str]:
+    """Tell what was tried, and what was chosen.
+
+    Args:
+        selection (Mapping): From :func:`select`.
+
+    Returns:
+        list[str]: Sentences.
+    """
+    said = [
+        f'Settings were chosen by {selection["metric"]} with one seed, on '
+        f'{selection["validation"]}. The test set chose nothing. A method '
+        'with more trials has more chances:'
+    ]
+    for name, method in selection['methods'].items():
         for trial in method['tried']:
             value = trial['validation']
             figure = 'FAILED' if value is None else f'{value:.2f} %'
             mark = ' (chosen)' if trial['setting'] == method['chosen'] else ''
-            print(
-                f'  {name}, {setting_text(trial["setting"])}: {figure}{mark}'
-            )
+            setting = setting_text(trial['setting'])
+            said.append(f'- {name}, {setting}: {figure}{mark}')
+    return said

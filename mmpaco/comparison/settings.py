@@ -6,7 +6,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmpaco.methods import find_method, toolbox_of
+from mmpaco.methods import Refusal, find_method, toolbox_of
+from mmpaco.methods import methods as known_methods
 
 __all__ = ['COMMON', 'divide', 'grid', 'setting_text']
 
@@ -33,7 +34,8 @@ def divide(
         :data:`COMMON`.
 
     Raises:
-        Refusal: If there is no such method.
+        Refusal: If there is no such method, or a setting is of one that is
+            not compared.
     """
     toolbox = toolbox_of(cfg)
     short = {x: find_method(x, toolbox).parameters for x in methods}
@@ -42,6 +44,11 @@ def divide(
         first, _, rest = key.partition('.')
         if first in methods and rest:
             owners, key = [first], rest
+        elif rest and first not in cfg and first in _all_methods():
+            raise Refusal(
+                f'{key} is of the method {first}, which is not compared; '
+                f'compared are {", ".join(methods)}'
+            )
         else:
             owners = [x for x in methods if key in short[x]]
             if not owners or key in cfg:
@@ -49,6 +56,10 @@ def divide(
         for owner in owners:
             divided[owner][key] = value
     return divided
+
+
+def _all_methods() -> set[str]:
+    return {x.name for x in known_methods()}
 
 
 def grid(choices: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

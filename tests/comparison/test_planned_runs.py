@@ -7,9 +7,9 @@ from support.paths import TOOLS
 from support.tiny import write_tiny
 
 from mmpaco.comparison.compare import Comparison, Request
-from mmpaco.comparison.dry_run import Estimate, like_first
+from mmpaco.comparison.dry_run import Estimate
 from mmpaco.comparison.outcome import publish
-from mmpaco.comparison.selection import select
+from mmpaco.comparison.selection import plan_trials, select
 from mmpaco.methods import Refusal
 
 
@@ -108,24 +108,65 @@ def test_each_trial_has_its_own_place_and_nan_is_never_chosen(
     )
     ended(monkeypatch, [float('nan'), 50.0, 60.0])
     key = 'optim_wrapper.optimizer.lr'
-    found = select(comparison, {f'gpaco.{key}': [0.1, -0.1, 0.2, 0.1]})
+    choices = {f'gpaco.{key}': [0.1, -0.1, 0.2, 0.1]}
+    found = select(comparison, plan_trials(comparison, choices))
     tried = found['methods']['gpaco']['tried']
     assert [x['setting'][key] for x in tried] == [0.1, -0.1, 0.2]
     assert [x['validation'] for x in tried] == [None, 50, 60]
     assert 'no finite shot/all' in tried[0]['failure']
     assert comparison.settings['gpaco'] == {key: 0.2}
+    # The page tells it, too.
+    comparison.plan()
+    publish_failed(comparison, found)
+    page = (comparison.folder / 'results.md').read_text()
+    assert 'chosen by mean accuracy of all classes with one seed' in page
+    assert f'\n- gpaco, {key} 0.1: FAILED\n- gpaco, {key} -0.1: 50' in page
+    assert f'\n- gpaco, {key} 0.2: 60.00 % (chosen)\n' in page
 
 
-def test_no_picture_of_an_earlier_call_is_left(here, capsys):
+@pytest.mark.parametrize(
+    ('key', 'said'),
+    [
+        ('gpaco.alpha', 'of the method gpaco, which is not compared'),
+        ('cross-entropi.model.x', r'did you mean cross-entropy\?\)'),
+        ('train_cfg.max_epochs', 'none that is compared; compared are cross-'),
+    ],
+)
+def test_a_choice_is_of_a_method_that_is_compared(here, key, said):
     comparison = planned(here, 'cross-entropy')
-    old = comparison.folder / 'classes.png'
-    old.touch()
+    with pytest.raises(Refusal, match=said):
+        plan_trials(comparison, {key: [1, 2]})
+    assert not (comparison.folder / 'select').exists()
+
+
+def publish_failed(comparison, selection=None):
     for run in comparison.runs:
         run.prepare()
         run.close_failed('no memory')
-    publish(comparison, None)
+    return publish(comparison, None, selection)
+
+
+def test_a_page_tells_what_was_decided_and_what_it_leaves_out(here, capsys):
+    (other,) = planned(here, 'balanced-softmax', work='page').runs
+    other.prepare()
+    (other.dir / 'metrics.json').write_text('{}')
+    comparison = planned(here, 'crt', work='page')
+    # Of an earlier call.
+    old = comparison.folder / 'classes.png'
+    old.touch()
+    publish_failed(comparison)
     assert not old.exists()
     assert 'FAILED' in capsys.readouterr().out
+    page = (comparison.folder / 'results.md').read_text()
+    assert 'not named in this one: balanced-softmax. Name all' in page
+    assert '\n\nHow crt was put on the config:\n- ' in page
+    assert 'it expects at epoch_4.pth of crt, stage 1 (model.' in page
+    # Who trains by hand is told another place.
+    assert 'work_dirs' not in page
+    (config,) = (comparison.folder / 'configs').glob('crt_stage2.py')
+    assert '{{$STAGE1:work_dirs/crt/}}epoch_4.pth' in config.read_text()
+    named = planned(here, 'crt', 'balanced-softmax', work='page')
+    assert 'earlier call' not in ' '.join(publish_failed(named)['sentences'])
 
 
 def test_the_runs_of_another_config_are_left_alone(here):
@@ -160,10 +201,11 @@ def test_recall_of_each_class_is_measured_once(here, own, added):
     assert len(classwise) == added
 
 
-def test_a_second_stage_is_guessed_from_its_first(here):
-    run = planned(here, 'crt', settings={'crt.stage2_epochs': 1}).runs[0]
-    first = Estimate(run.after, iterations=80, seconds=0.5)
-    epochs = run.after.cfg.train_cfg.max_epochs
-    found = like_first(first, run)
-    assert found.iterations == 80 / epochs
-    assert found.seconds == 0.5 and found.is_guess
+def test_a_dry_run_counts_the_start_of_each_process(here):
+    found = {
+        name: Estimate(run, 100, seconds=0.5, start=10.0).whole
+        for name in ('cross-entropy', 'supcon')
+        for run in planned(here, name).runs[0].stages[:1]
+    }
+    # The first stage of SupCon has no classifier to be tested.
+    assert found == {'cross-entropy': 70, 'supcon': 60}

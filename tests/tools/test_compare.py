@@ -134,14 +134,20 @@ def test_ctrl_c_ends_it_with_a_sentence_that_says_how_to_go_on(
 def test_a_dry_run_tells_the_cost_and_what_cannot_be_trained(here):
     result = call(
         here,
-        *('--methods', 'cross-entropy', 'gpaco', '--seeds', '3'),
+        *('--methods', 'crt', 'gpaco', '--seeds', '3'),
         *('--set', *SHORT, 'gpaco.alpha=-1', '--work-dir', 'dry', '--dry-run'),
+        *('--select', 'crt.stage2_epochs=1,2'),
     )
-    assert '  3 x 16 iterations of 0.' in result.stdout
+    assert '  3 x (16 iterations of 0.' in result.stdout
+    # The second stage begins with what the first has by then.
+    assert '  3 x (8 iterations of 0.' in result.stdout
+    assert 's + 2 starts (training, test) of ' in result.stdout
+    assert 'before, trials (2 of crt), tested on a part (20%)' in result.stdout
     assert '  FAILED: alpha must be' in result.stdout
     assert f'results.json: {here}/dry\n' in result.stdout
     # Nothing of it stands in the way of the comparison, which it did not do.
     assert not list(here.glob('dry/*/seed*'))
+    assert not list(here.glob('dry/**/*.pth'))
     assert result.returncode == 1
     assert 'not all could be compared:\n  gpaco: alpha' in result.stderr
     assert 'Traceback' not in result.stderr
