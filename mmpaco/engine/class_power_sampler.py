@@ -12,6 +12,8 @@ from mmpaco.registry import DATA_SAMPLERS
 from .class_counts import check_labels, dataset_labels
 
 Array = np.ndarray
+# So many random numbers take as long as going to one of them.
+_DRAWS_OF_A_JUMP = 300
 
 
 @DATA_SAMPLERS.register_module()
@@ -110,6 +112,8 @@ class ClassPowerSampler(DefaultSampler):
         _, self._labels, self._counts = np.unique(
             labels, return_inverse=True, return_counts=True
         )
+        # Their images, one class after the other.
+        self._images = np.argsort(self._labels, kind='stable')
         self._first = np.cumsum(self._counts) - self._counts
         self._told = self._no_draws()
 
@@ -150,18 +154,45 @@ class ClassPowerSampler(DefaultSampler):
         classes = self._classes(epoch)
         turns = self._turns(classes) + self._draws_before(epoch)[classes]
         cycles, places = np.divmod(turns, self._counts[classes])
-        indices = np.empty_like(classes)
-        for cycle in np.unique(cycles):
-            # An order of all images inside of their classes.
-            keys = self._rng(1, int(cycle)).random(len(self._labels))
-            (now,) = np.nonzero(cycles == cycle)
-            drawn = np.zeros(len(self._counts), dtype=bool)
-            drawn[classes[now]] = True
-            (images,) = np.nonzero(drawn[self._labels])
-            order = np.lexsort((keys[images], self._labels[images]))
-            first = np.cumsum(np.where(drawn, self._counts, 0)) - self._counts
-            indices[now] = images[order][first[classes[now]] + places[now]]
+        # What is shuffled: the images of a class, in a cycle of theirs.
+        deals, deal_of = np.unique(
+            cycles * len(self._counts) + classes, return_inverse=True
+        )
+        cycle_of, class_of = np.divmod(deals, len(self._counts))
+        sizes = self._counts[class_of]
+        first = np.cumsum(sizes) - sizes
+        cards = np.arange(sizes.sum()) + np.repeat(
+            self._first[class_of] - first, sizes
+        )
+        images = self._images[cards]
+        deal = np.repeat(np.arange(len(deals)), sizes)
+        order = np.lexsort((self._keys(cycle_of[deal], images), deal))
+        indices: Array[Any, Any] = images[order][first[deal_of] + places]
         return indices
+
+    def _keys(
+        self, cycles: 'Array[Any, Any]', images: 'Array[Any, Any]'
+    ) -> 'Array[Any, Any]':
+        """Give the random number by which an image is sorted in a cycle."""
+        keys = np.zeros(len(images))
+        # One image alone is in order without a number.
+        order = np.lexsort((images, cycles))
+        order = order[self._counts[self._labels[images[order]]] > 1]
+        found, starts = np.unique(cycles[order], return_index=True)
+        for cycle, mine in zip(found.tolist(), np.split(order, starts[1:])):
+            bits = np.random.PCG64([self.seed, 1, cycle])
+            rng = np.random.Generator(bits)
+            if len(mine) > len(self._labels) / _DRAWS_OF_A_JUMP:
+                keys[mine] = rng.random(len(self._labels))[images[mine]]
+                continue
+            # Each image has a draw of its own, of which these are few.
+            drawn, here = [], 0
+            for image in images[mine].tolist():
+                bits.advance(image - here)
+                drawn.append(rng.random())
+                here = image + 1
+            keys[mine] = drawn
+        return keys
 
     def _classes(self, epoch: int) -> 'Array[Any, Any]':
         """Draw the classes of an epoch."""
