@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .class_counts import check_counts_of_loss
-from .readable import is_readable
+from .readable import has_values, is_readable
 
 # What a weight of 1 is that of.
 _UNITS = ('mean_number', 'mean_weight')
@@ -37,6 +37,26 @@ def check_no_shares(class_counts: Tensor) -> None:
             'per class, or leave out the class weights (reweight=False, or '
             'beta=0)'
         )
+
+
+def look_for_shares(class_counts: Tensor) -> bool:
+    """Look for shares among the counts of a first loss, also on a device.
+
+    Only there: it waits for the device.
+
+    Args:
+        class_counts (Tensor): Training images per class.
+
+    Returns:
+        bool: Whether there was something to look at.
+
+    Raises:
+        ValueError: If they are shares.
+    """
+    if class_counts.is_meta or not has_values(class_counts):
+        return False
+    check_no_shares(class_counts)
+    return True
 
 
 def effective_number_weights(

@@ -11,6 +11,7 @@ from .class_weights import (
     check_effective_base,
     check_no_shares,
     effective_number_weights,
+    look_for_shares,
 )
 from .labels import check_labels
 from .readable import is_readable
@@ -235,6 +236,7 @@ class ReweightedHeadLoss(HeadLoss):
         self.beta = beta
         self.divide_by = divide_by
         self.reweighting = False
+        self._is_looked_at = False
         if reweighting and beta > 0:
             self.set_reweighting(True)
 
@@ -262,6 +264,10 @@ class ReweightedHeadLoss(HeadLoss):
         """Give the weight of each class while re-weighting is on."""
         if not self.reweighting:
             return None
+        counts = self.prior()
+        if not self._is_looked_at:
+            # Those that were set later, or came with a checkpoint.
+            self._is_looked_at = look_for_shares(counts)
         return effective_number_weights(
-            self.prior(), dtype, self.beta, 'mean_weight'
+            counts, dtype, self.beta, 'mean_weight'
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .base import ContrastBatch
 from .checks import check_numbers
-from .class_weights import effective_number_weights
+from .class_weights import effective_number_weights, look_for_shares
 from .labels import class_index
 from .supcon_loss import SupConLoss
 
@@ -44,7 +44,8 @@ class MultiTaskLoss(SupConLoss):
 
     Raises:
         ValueError: If a parameter is out of range, or in a call if
-            ``balanced`` or ``reweight`` lack the class counts.
+            ``balanced`` or ``reweight`` lack the class counts, or
+            ``reweight`` is first given shares.
 
     Example:
         >>> import torch
@@ -78,6 +79,7 @@ class MultiTaskLoss(SupConLoss):
         self.reweight = reweight
         self.label_smoothing = label_smoothing
         self.uses_class_counts = balanced or reweight
+        self._are_counts = False
 
     def anchor_losses(self, batch: ContrastBatch) -> Tensor:
         """Add the classification loss to the contrast."""
@@ -96,12 +98,12 @@ class MultiTaskLoss(SupConLoss):
             )
         target = class_index(batch.labels, self.ignore_index)
         if batch.class_counts is not None and self.reweight:
-            contrast = (
-                contrast
-                * effective_number_weights(batch.class_counts, contrast.dtype)[
-                    target
-                ]
+            if not self._are_counts:
+                self._are_counts = look_for_shares(batch.class_counts)
+            weights = effective_number_weights(
+                batch.class_counts, contrast.dtype
             )
+            contrast = contrast * weights[target]
         logits = (
             batch.balanced_logits() if self.balanced else batch.center_logits
         )

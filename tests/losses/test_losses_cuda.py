@@ -256,3 +256,19 @@ def test_a_class_prior_is_read_once():
     prior()
     with no_waits():
         assert prior().device.type == DEVICE
+
+
+def test_shares_are_no_images_for_class_weights():
+    loss = MultiTaskLoss(reweight=True)
+    given = inputs(images=1, num_extra=0)
+    given = {
+        name: x if name == 'class_counts' else x[0]
+        for name, x in given.items()
+    }
+    given['labels'] = given['labels'].clamp(max=CLASSES - 1)
+    counts = given.pop('class_counts')
+    with pytest.raises(ValueError, match='counts, but got shares'):
+        loss(**given, class_counts=counts / counts.sum())
+    loss(**given, class_counts=counts.float())
+    with no_waits():
+        loss(**given, class_counts=counts.float())

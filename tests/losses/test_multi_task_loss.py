@@ -22,6 +22,8 @@ from support.loss_cases import (
 )
 
 from mmpaco.losses import (
+    ClassBalancedLoss,
+    LDAMLoss,
     MultiTaskLoss,
     effective_number_weights,
     log_class_prior,
@@ -225,3 +227,29 @@ def test_shares_are_no_numbers_of_images():
     with pytest.raises(ValueError, match='counts, but got shares'):
         effective_number_weights(torch.tensor([0.6, 0.3, 0.1]))
     effective_number_weights(torch.tensor([60.0, 30.0, 10.0]))
+
+
+def test_shares_on_a_device_are_refused_at_the_first_loss(monkeypatch):
+    """What the check of each step cannot read there."""
+    monkeypatch.setattr(
+        'mmpaco.losses.class_weights.is_readable', lambda tensor: False
+    )
+    anchors, labels = torch.eye(4), torch.tensor([0, 0, 1, 1])
+    scores, shares = torch.zeros(4, 2), torch.tensor([0.9, 0.1])
+    rows = (anchors, labels, scores)
+    for impl in ('tiled', 'dense'):
+        loss = MultiTaskLoss(reweight=True, impl=impl)
+        with pytest.raises(ValueError, match='counts, but got shares'):
+            loss(*rows, class_counts=shares)
+        loss(*rows, class_counts=shares * 100)
+        MultiTaskLoss(impl=impl)(*rows, class_counts=shares)
+    meta = [x.to('meta') for x in (*rows, shares)]
+    assert loss(*meta[:3], class_counts=meta[3]).is_meta
+    # Set after the weights were switched on.
+    for balanced in (ClassBalancedLoss(2), LDAMLoss(2)):
+        balanced.set_reweighting(True)
+        balanced.prior.set_class_counts(shares)
+        with pytest.raises(ValueError, match='counts, but got shares'):
+            balanced(scores, labels)
+        balanced.prior.set_class_counts([9, 1])
+        balanced(scores, labels)
