@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sized
+from numbers import Integral
 from typing import Any, Optional
 
 import numpy as np
@@ -89,11 +90,13 @@ class ClassPowerSampler(DefaultSampler):
                 'progressive is the number of epochs from the first '
                 f'probabilities to the last, at least 2, but got {progressive}'
             )
-        if in_a_row < 1 or (in_a_row > 1 and (power or progressive)):
+        is_count = isinstance(in_a_row, Integral) and in_a_row >= 1
+        if not is_count or (in_a_row > 1 and (power or progressive)):
             raise ValueError(
-                'in_a_row must be at least 1, and only 1 unless classes come '
-                f'in cycles (power=0 without progressive), but got {in_a_row} '
-                f'with power={power} and progressive={progressive}'
+                'in_a_row must be an integer, at least 1, and only 1 unless '
+                'classes come in cycles (power=0 without progressive), but '
+                f'got {in_a_row} with power={power} and '
+                f'progressive={progressive}'
             )
         labels = dataset_labels(dataset, each_item=True)
         check_labels(labels, dataset)

@@ -1,5 +1,6 @@
 """The queue of embeddings that anchors are contrasted with."""
 
+from numbers import Integral
 from typing import Optional
 
 import torch
@@ -42,10 +43,11 @@ class EmbeddingQueue(DataState):
 
     def __init__(self, length: int, channels: int) -> None:
         super().__init__()
-        if length < 1 or channels < 1:
+        sizes = (length, channels)
+        if any(not isinstance(x, Integral) or x < 1 for x in sizes):
             raise ValueError(
                 'a queue needs a positive length and embedding '
-                f'size, but got {length} and {channels}'
+                f'size, both integers, but got {length} and {channels}'
             )
         self.length = length
         self.register_buffer('rows', torch.zeros(length, channels))

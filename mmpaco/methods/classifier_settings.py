@@ -167,7 +167,7 @@ def unmix(
         settings.setdefault('model', {})['train_cfg'] = None
     for key, off in (('batch_augments', None), ('to_onehot', False)):
         if key in classifier.mixing:
-            changes[key] = off
+            changes.setdefault(key, off)
     for key in above:
         place = place.setdefault(key, {})
     if changes:

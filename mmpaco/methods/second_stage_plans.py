@@ -8,8 +8,14 @@ from typing import Any, Optional
 from mmengine.config import Config
 
 from .base import Options, Plan, Refusal
-from .classifier_settings import add_shots, unmix
-from .settings import STAGE2
+from .classifier_settings import (
+    CROSS_ENTROPIES,
+    add_shots,
+    switch_recipes,
+    unmix,
+    unmix_decisions,
+)
+from .settings import STAGE2, merged
 from .stock_classifiers import Classifier, check_head, classifier_of
 from .training_data import as_list, type_name
 
@@ -33,7 +39,8 @@ def second_stage(
         head (dict): What changes in its head.
 
     Returns:
-        Plan: Model and evaluators. All else is that of the config.
+        Plan: Model and evaluators, and images that are not mixed. All else is
+        that of the config.
     """
     given = options.given
     unit, length = _length(cfg, options)
@@ -57,11 +64,36 @@ def second_stage(
         'The second stage trains the head on the frozen network of the '
         f'first, whose checkpoint it expects at {checkpoint} ({key}).',
     ]
-    if '_delete_' in classifier.head_changes:
-        unmix(settings, classifier)
+    _unmix_stage(settings, cfg, classifier, head, decisions)
     add_shots(settings, cfg, decisions, classifier.num_classes)
     own = (_PRETRAINED,) if is_first else ()
     return Plan(settings, decisions, own=own)
+
+
+def _unmix_stage(
+    settings: dict[str, Any],
+    cfg: Config,
+    classifier: Classifier,
+    head: dict[str, Any],
+    decisions: list[str],
+) -> None:
+    """Mix no images in a second stage, with labels that its loss takes."""
+    switch_recipes(settings, cfg, decisions)
+    loss = merged(cfg.model.head, head).get('loss') or {}
+    is_stock = type_name(loss) in CROSS_ENTROPIES
+    if {'train_cfg', 'batch_augments'} & {*classifier.mixing}:
+        decisions.append(
+            'Mixup and CutMix go: the releases mix no images in the second '
+            'stage.'
+        )
+    elif is_stock and '_delete_' not in classifier.head_changes:
+        return
+    else:
+        decisions += unmix_decisions(classifier)
+    # These take a score for each class, which is one-hot then.
+    needs_scores = loss.get('use_soft') or loss.get('use_sigmoid')
+    labels = dict(to_onehot=True, num_classes=classifier.num_classes)
+    unmix(settings, classifier, **(labels if needs_scores else {}))
 
 
 def balanced_stage(
@@ -166,7 +198,7 @@ def _average_at_once(
     mmengine raises where it would begin after the end.
     """
     hooks, begins = (
-        as_list(cfg.get('custom_hooks')),
+        as_list(settings.get('custom_hooks', cfg.get('custom_hooks'))),
         ('begin_epoch', 'begin_iter'),
     )
     late = [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mmengine.config import Config
 
-from .base import Facts, Options, Plan, method
+from .base import Facts, Options, Plan, WrongSetting, method
 from .classification import cross_entropy
-from .classifier_settings import switch_recipes, unmix, unmix_decisions
 from .second_stage_plans import balanced_stage
 from .settings import STAGE2, add_hooks
 from .stock_classifiers import (
@@ -97,6 +97,11 @@ def mislas(cfg: Config, facts: Facts, options: Options) -> Plan:
         options.given.get(name, value)
         for name, value in (('fc_lr_mult', 0.05), ('head', 0.3), ('tail', 0.0))
     )
+    if not 0 <= rate < math.inf:
+        raise WrongSetting(
+            'fc_lr_mult is a multiple of the rate of the config, 0 at least, '
+            f'but got {rate}'
+        )
     smoothing = dict(zip(('head', 'tail'), ends))
     head = dict(
         _head_of(plan),
@@ -132,9 +137,6 @@ def mislas(cfg: Config, facts: Facts, options: Options) -> Plan:
         second.settings['optim_wrapper']['constructor'] = (
             'DefaultOptimWrapperConstructor'
         )
-    second.decisions += unmix_decisions(classifier)
-    unmix(second.settings, classifier)
-    switch_recipes(second.settings, cfg, second.decisions)
     add_hooks(second.settings, cfg, 'mmpaco.ClassPriorHook')
     plan.second_stage = second
     return plan

@@ -9,6 +9,7 @@ from typing import Any, Optional
 from mmengine.config import Config
 
 from .base import Method, Options, Plan, WrongSetting, nearest
+from .first_validation import validate_in_time
 from .training_data import as_list, type_name
 
 __all__ = [
@@ -119,9 +120,8 @@ def named(given: Settings, method: Method) -> dict[str, Any]:
             )
         dotted = method.parameters.get(name, 'type')
         # All others are numbers.
-        if not dotted.endswith('type') and not isinstance(
-            value, (bool, int, float)
-        ):
+        is_number = isinstance(value, (bool, int, float)) and value == value
+        if not dotted.endswith('type') and not is_number:
             raise WrongSetting(f'{key} must be a number, but got {value!r}')
         result[name] = value
     return result
@@ -217,7 +217,7 @@ def complete(
 
     Raises:
         WrongSetting: If nothing has a key that was given, or the method would
-            be none with it.
+            be none with it, or the training would never be validated.
     """
     below = base.to_dict()
     stages = [plan, *([plan.second_stage] if plan.second_stage else [])]
@@ -261,10 +261,16 @@ def complete(
                 + (f', or one of {short}' if short else '')
             )
     done: Optional[Plan] = None
-    for stage, changed in reversed(list(zip(stages, settings))):
+    for i, stage in reversed(list(enumerate(stages))):
+        begins = validate_in_time(
+            below,
+            merged(below, settings[i]),
+            settings[i],
+            options.given.get(STAGE2 * i + 'train_cfg.val_begin'),
+        )
         done = Plan(
-            fitted(below, changed),
-            [*stage.decisions, *own],
+            fitted(below, settings[i]),
+            [*stage.decisions, *begins, *own],
             dict(stage.comments),
             done,
             stage.own,

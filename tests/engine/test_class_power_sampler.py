@@ -257,6 +257,7 @@ class Doubled:
         (tailed(), dict(progressive=1), ValueError, 'at least 2'),
         (tailed(), dict(power=float('nan')), ValueError, 'finite'),
         (tailed(), dict(in_a_row=0), ValueError, 'at least 1'),
+        (tailed(), dict(in_a_row=2.5), ValueError, 'an integer'),
         (tailed(), dict(in_a_row=2, power=1), ValueError, 'power=1'),
         (tailed(), dict(in_a_row=2, progressive=9), ValueError, 'in cycles'),
     ),

@@ -146,7 +146,9 @@ def test_keys_that_nobody_collects_raise_and_name_the_hook():
         queue.stage(*keys(2, 1))
 
 
-@pytest.mark.parametrize('length, channels', ((0, 3), (-1, 3), (4, 0)))
+@pytest.mark.parametrize(
+    'length, channels', ((0, 3), (-1, 3), (4, 0), (2.5, 3))
+)
 def test_empty_queue_is_refused(length, channels):
     with pytest.raises(ValueError, match='positive length'):
         EmbeddingQueue(length, channels)

@@ -1,8 +1,12 @@
 """What crt, lws and mislas make of a config, in both stages."""
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
 from support.method_plans import BASE, MIXED, applied, told
+from support.scope import enter_scope
 
 from mmpaco.methods import Refusal, find_method
 from mmpaco.methods.settings import merged, named
@@ -301,3 +305,81 @@ def test_another_loss_gives_way_in_both_stages():
     first, second, _ = both('lws', model=dict(head=loss))
     for cfg in (first, second):
         assert cfg.model.head.loss == dict(type='CrossEntropyLoss')
+
+
+@pytest.mark.parametrize('rate', (-1, -0.05, float('inf'), float('nan')))
+def test_a_rate_that_cannot_be_is_refused(rate):
+    """Any way it is named; a classifier at rest would be LWS."""
+    for name in ('', 'stage2.optim_wrapper.paramwise_cfg.custom_keys.fc.'):
+        key = f'{name}lr_mult' if name else 'fc_lr_mult'
+        with pytest.raises(Refusal, match='lr_mult'):
+            both('mislas', {key: rate})
+    both('mislas', {'fc_lr_mult': 0})
+
+
+MIXUP = dict(augments=dict(type='Mixup', alpha=1.0))
+PLACES = {
+    'train_cfg': MIXED,
+    'preprocessor': dict(data_preprocessor=dict(batch_augments=MIXUP)),
+    'of the model': dict(
+        model=dict(
+            data_preprocessor=dict(
+                type='ClsDataPreprocessor',
+                num_classes=10,
+                batch_augments=MIXUP,
+            )
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize('place', PLACES)
+@pytest.mark.parametrize('name', (*TWO_STAGES, 'supcon'))
+def test_the_second_stage_mixes_no_images(name, place):
+    changes = PLACES[place]
+    hook = dict(
+        type='SwitchRecipeHook',
+        schedule=[dict(action_epoch=1, batch_augments=MIXUP)],
+    )
+    first, second, plan = both(name, **changes, custom_hooks=[hook])
+    assert 'Mixup and CutMix go: the releases' in told(plan.second_stage)
+    for cfg in (first, second) if name == 'supcon' else (second,):
+        model = cfg.model
+        assert not (model.get('train_cfg') or {}).get('augments')
+        assert not cfg.data_preprocessor.get('batch_augments')
+        prep = model.get('data_preprocessor') or {}
+        assert not prep.get('batch_augments')
+        assert cfg.custom_hooks[0].schedule == [dict(action_epoch=1)]
+    _, _, plan = both(name)
+    assert 'Mixup' not in told(plan.second_stage)
+
+
+@pytest.mark.parametrize('name', ('crt', 'mislas'))
+@pytest.mark.parametrize(
+    'loss',
+    (
+        dict(type='CrossEntropyLoss'),
+        dict(type='CrossEntropyLoss', use_soft=True),
+        dict(type='CrossEntropyLoss', use_sigmoid=True),
+        dict(type='LabelSmoothLoss', label_smooth_val=0.1),
+    ),
+    ids=('plain', 'soft', 'sigmoid', 'smooth'),
+)
+def test_the_second_stage_has_the_labels_that_its_loss_takes(name, loss):
+    head = dict(loss=dict(_delete_=True, **loss))
+    changes = merged(MIXED, dict(model=dict(head=head)))
+    changes['data_preprocessor'] = dict(mean=[0.0], std=[1.0], to_rgb=False)
+    _, second, _ = both(name, **changes)
+    enter_scope('mmpretrain')
+    prep = dict(second.data_preprocessor, type='ClsDataPreprocessor')
+    second.model.update(pretrained=None, data_preprocessor=prep)
+    model = MODELS.build(second.model)
+    if name == 'mislas':
+        model.head.loss_module.prior.set_class_counts([5] * 10)
+    images = torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8)
+    samples = [DataSample().set_gt_label(i) for i in range(4)]
+    batch = dict(inputs=list(images), data_samples=samples)
+    batch = model.data_preprocessor(batch, training=True)
+    # Not mixed.
+    assert torch.equal(batch['inputs'], images.float())
+    assert 0 < model(**batch, mode='loss')['loss'].item() < 9

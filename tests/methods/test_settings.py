@@ -60,7 +60,7 @@ def test_a_method_reads_its_parameters_by_their_short_names():
     }
     with pytest.raises(Refusal, match='alpha is given twice'):
         named({**given, 'alpha': 1}, METHOD)
-    for value in ('x', '', None, [1]):
+    for value in ('x', '', None, [1], float('nan')):
         with pytest.raises(Refusal, match='smooth must be a number'):
             named({'smooth': value}, METHOD)
 
