@@ -296,7 +296,6 @@ def states(name, root, work_dir, stage1=None):
     cfg = small_cls.load(name)
     options = small_options(name, str(root))
     options['model.pretrained'] = stage1
-    options.pop('model.fresh_head', None)
     cfg.merge_from_dict(options)
     # What is not asked for here takes most of the time.
     for split in ('val', 'test'):

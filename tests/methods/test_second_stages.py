@@ -374,6 +374,8 @@ def test_the_second_stage_has_the_labels_that_its_loss_takes(name, loss):
     prep = dict(second.data_preprocessor, type='ClsDataPreprocessor')
     second.model.update(pretrained=None, data_preprocessor=prep)
     model = MODELS.build(second.model)
+    # Of a first stage.
+    model.load_state_dict(model.state_dict())
     if name == 'mislas':
         model.head.loss_module.prior.set_class_counts([5] * 10)
     images = torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8)

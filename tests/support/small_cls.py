@@ -4,6 +4,7 @@ import pickle
 
 import cv2
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.datasets import CIFAR100
@@ -15,6 +16,7 @@ from mmpaco.cls.datasets.inaturalist import INaturalist2018
 from support.paths import CONFIGS
 from support.released_settings import BACKBONES, CIFAR_RESNET50
 from support.released_settings import DATA as SETTINGS
+from support.scope import enter_scope
 
 DATA = ('imagenet-lt', 'places-lt', 'inaturalist2018', 'imagenet')
 CIFAR = ('cifar100-lt-if100', 'cifar100-lt-if50', 'cifar100-lt-if10')
@@ -179,6 +181,18 @@ def believe(monkeypatch, data):
             monkeypatch.setattr(dataset, name, files)
 
 
+def write_first_stage(model, path):
+    """Write a checkpoint of a first stage, with a number for each weight."""
+    enter_scope('mmpretrain')
+    shapes = MODELS.build({**model, 'pretrained': None}).state_dict()
+    state = {
+        name: torch.tensor(0.01 + name.endswith('running_var')).expand(x.shape)
+        for name, x in shapes.items()
+        if name.startswith(('backbone.', 'head.fc.'))
+    }
+    torch.save({'state_dict': state}, path)
+
+
 def small_options(name, root):
     """Options for two iterations of two images.
 
@@ -195,10 +209,9 @@ def small_options(name, root):
         options['model.backbone.arch'] = 'deit-tiny'
         options['model.head.in_channels'] = 192
     if 'pretrained' in cfg.model:
-        # That of a first stage.
-        options['model.pretrained'] = None
-        if 'fresh_head' in cfg.model:
-            options['model.fresh_head'] = False
+        path = f'{root}/{name.replace("/", "_")}.pth'
+        write_first_stage(cfg.model, path)
+        options['model.pretrained'] = path
     for split, images in (('train', 4), ('val', 2), ('test', 2)):
         loader = f'{split}_dataloader'
         if cfg.get(loader) is None:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mmengine.logging import MessageHub
 from mmengine.runner import CheckpointLoader
 from mmpretrain.models import ImageClassifier
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmpaco.registry import MODELS
@@ -32,8 +34,7 @@ class LinearProbeClassifier(ImageClassifier):
             Defaults to False.
         fresh_head (bool): Whether the head is left out of the checkpoint that
             ``pretrained`` names, so that it starts as it is initialised, as
-            in cRT; the ``load_from`` of a runner loads all. Defaults to
-            False.
+            in cRT. Defaults to False.
         **kwargs: As ``*args``.
 
     Raises:
@@ -41,7 +42,9 @@ class LinearProbeClassifier(ImageClassifier):
         RuntimeError: By ``init_weights``, if the checkpoint that it is given
             lacks a weight that is frozen, a statistic of batch norm, or the
             classifier that ``mmpaco.ScaledClsHead`` scales, or has one of
-            another shape.
+            another shape. By the first loss, if no checkpoint gave the
+            network its weights, or the ``load_from`` of a runner those of a
+            head that was to be fresh.
 
     Example:
         >>> from mmpaco.registry import MODELS
@@ -75,6 +78,12 @@ class LinearProbeClassifier(ImageClassifier):
         super().__init__(*args, **kwargs)
         self.moving_statistics = moving_statistics
         self.fresh_head = fresh_head
+        # What a backbone has loaded when it was built is known to itself.
+        self._is_given = bool(getattr(self.backbone, '_is_init', False))
+        self._is_fresh = False
+        self._has_begun = False
+        self.backbone._register_load_state_dict_pre_hook(self._note_network)
+        self.head._register_load_state_dict_pre_hook(self._note_head)
         # Here, since what distributes the model asks which weights train.
         for part in (self.backbone, self.neck):
             if part is not None:
@@ -91,12 +100,50 @@ class LinearProbeClassifier(ImageClassifier):
                     'pretrained=... (load_from would load the head, too)'
                 )
             super().init_weights()
+            self._is_given |= _names_a_checkpoint(self.backbone)
             return
         # mmengine would load all of it, and go on without what is missing.
         self.init_cfg = None
         super().init_weights()
         self.init_cfg = source
         self._load(source['checkpoint'])
+        self._is_fresh = self.fresh_head
+
+    def loss(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Compute the loss of a batch, as ``ImageClassifier`` does."""
+        if not self._has_begun:
+            self._check_begin()
+            self._has_begun = True
+        loss: dict[str, Tensor] = super().loss(*args, **kwargs)
+        return loss
+
+    def _check_begin(self) -> None:
+        """See what was loaded after the weights were initialised."""
+        if not self._is_given:
+            raise RuntimeError(
+                'the network is frozen, but no checkpoint gave its weights, '
+                'so the head would be trained on random features; give '
+                'pretrained=... (the checkpoint of the first stage), init_cfg '
+                'of the backbone, or load_from'
+            )
+        # A run that is resumed goes on with its head, after iteration 0.
+        begins = MessageHub.get_current_instance().get_info('iter') == 0
+        if self.fresh_head and not self._is_fresh and begins:
+            raise RuntimeError(
+                'fresh_head=True is for a head that begins anew, but '
+                'load_from gave it that of a checkpoint; leave out load_from, '
+                'since pretrained gives the network, or set fresh_head=False'
+            )
+
+    def _note_network(
+        self, state: dict[str, Any], prefix: str, *args: Any
+    ) -> None:
+        self._is_given |= any(name.startswith(prefix) for name in state)
+
+    def _note_head(
+        self, state: dict[str, Any], prefix: str, *args: Any
+    ) -> None:
+        self._is_fresh &= not any(name.startswith(prefix) for name in state)
 
     def _load(self, path: str) -> None:
         found = CheckpointLoader.load_checkpoint(path, map_location='cpu')
@@ -138,3 +185,11 @@ class LinearProbeClassifier(ImageClassifier):
                 if not (self.moving_statistics and moves):
                     module.training = False
         return self
+
+
+def _names_a_checkpoint(module: nn.Module) -> bool:
+    """Tell whether ``init_cfg`` of a module or a part of it names one."""
+    return any(
+        'Pretrained' in str(getattr(part, 'init_cfg', None))
+        for part in module.modules()
+    )

@@ -39,7 +39,7 @@ class FrozenWeightsHook(Hook):
         >>> torch.save(given.state_dict(), 'of_resnet18.pth')
         >>> hook = HOOKS.build(dict(type='mmpaco.FrozenWeightsHook'))
         >>> runner = SimpleNamespace(
-        ...     model=wanted, _resume=False, _load_from=None)
+        ...     model=wanted, iter=0, _load_from=None)
         >>> try:
         ...     hook.before_train(runner)  # as a runner does
         ... except RuntimeError as error:
@@ -56,7 +56,8 @@ class FrozenWeightsHook(Hook):
         Raises:
             RuntimeError: If a frozen weight is not in its checkpoint.
         """
-        if runner._resume or runner._load_from is not None:
+        # To resume may find nothing, and is to begin then.
+        if runner.iter or runner._load_from is not None:
             return
         for module, source in _pretrained(unwrapped(runner.model)):
             frozen = dict(_frozen(module))

@@ -72,6 +72,8 @@ def test_whole_weights_are_kept_and_trained_on(cfg):
 )
 def test_a_frozen_weight_that_lacks_ends_the_training(cfg, edit, said):
     change(cfg, edit)
+    # Which begins anew where there is nothing.
+    cfg.resume = True
     with pytest.raises(RuntimeError, match=f'does not fit Vision.*{said}'):
         Runner.from_cfg(cfg).train()
 
