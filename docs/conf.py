@@ -30,7 +30,11 @@ myst_enable_extensions = ['dollarmath']
 suppress_warnings = ['myst.header']
 autodoc_typehints = 'none'
 autodoc_member_order = 'bysource'
-autodoc_default_options = {'members': True, 'show-inheritance': True}
+autodoc_default_options = {
+    'members': True,
+    'exclude-members': 'extra_repr',
+    'show-inheritance': True,
+}
 napoleon_use_rtype = False
 copybutton_prompt_text = r'>>> |\.\.\. '
 copybutton_prompt_is_regexp = True

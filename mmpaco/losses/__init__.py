@@ -1,6 +1,6 @@
 """Losses of parametric contrastive learning and its baselines.
 
-This room imports torch alone, so that the losses work in any PyTorch code.
+They import torch alone, so they work in any PyTorch code.
 """
 
 from .balanced_softmax_loss import BalancedSoftmaxLoss, balanced_softmax_loss
