@@ -1,6 +1,6 @@
 """The picture of the class statistics: pixels and images of each class."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,7 +9,13 @@ from mmpaco.files import PathLike
 from .class_statistics import ClassStatistics
 from .pictures import blank_figure, save
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 __all__ = ['plot_class_statistics']
+
+# Fewer are told apart on a plain axis.
+_FEW = 100
 
 
 def plot_class_statistics(
@@ -43,11 +49,7 @@ def plot_class_statistics(
             f'images, of {statistics.num_images}',
         ),
     ):
-        # From a power of ten on, and room for the notes right of the bars.
-        low = _power_of_ten(values)
-        high = max(values.max(), low)
-        ax.set_xscale('log')
-        ax.set_xlim(low, high * (high / low) ** 0.25 + 1)
+        low = _axis(ax, values)
         ax.barh(
             rows,
             (values[order] - low).clip(0),
@@ -71,6 +73,21 @@ def plot_class_statistics(
     left.set_ylim(len(order) - 0.4, -0.6)
     figure.suptitle(title)
     save(figure, path)
+
+
+def _axis(ax: 'Axes', values: 'np.ndarray[Any, Any]') -> float:
+    """Scale an axis, with room for notes right of the bars; give its start."""
+    from matplotlib.ticker import MaxNLocator
+
+    high = max(float(values.max()), 1.0)
+    if high < _FEW:
+        ax.set_xlim(0, 1.25 * high)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return 0.0
+    low = _power_of_ten(values)
+    ax.set_xscale('log')
+    ax.set_xlim(low, high * (high / low) ** 0.25 + 1)
+    return low
 
 
 def _power_of_ten(values: 'np.ndarray[Any, Any]') -> float:

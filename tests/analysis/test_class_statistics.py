@@ -158,6 +158,23 @@ def test_a_class_without_pixels_can_be_drawn(tmp_path):
     assert (tmp_path / 'empty.png').stat().st_size
 
 
+def test_few_images_are_drawn_on_a_plain_axis_from_zero(tmp_path, drawn):
+    counts = np.array([12, 11, 10])
+    few = ClassStatistics(
+        ['a', 'b', 'c'],
+        pixels=10**counts,
+        images=counts,
+        num_images=12,
+        ignored_pixels=3,
+    )
+    plot_class_statistics(few, tmp_path / 'few.png')
+    pixels, images = drawn[0].axes
+    assert pixels.get_xscale() == 'log'
+    assert images.get_xscale() == 'linear'
+    bars = [(bar.get_x(), bar.get_width()) for bar in images.patches]
+    assert bars == [(0, 12), (0, 11), (0, 10)]
+
+
 @pytest.mark.parametrize('nproc', [1, 2])
 def test_a_label_beyond_the_classes_is_told_with_its_file(root, nproc):
     with pytest.raises(ValueError, match=r'0.png holds the labels \[3\]'):

@@ -29,7 +29,8 @@ class RareIoUMetric(IoUMetric):
 
     Raises:
         ValueError: If ``num_rare`` is not from 1 to the number of classes,
-            or not exactly one of counts and rare classes is given.
+            not exactly one of counts and rare classes is given, or, when
+            a runner tells it the dataset, that has another number of classes.
 
     Example:
         >>> import torch
@@ -73,20 +74,19 @@ class RareIoUMetric(IoUMetric):
         order = np.argsort(counts, kind='stable')
         self.rare_classes = sorted(order[:num_rare].tolist())
 
-    def compute_metrics(self, results: list[Any]) -> dict[str, Any]:
-        """Compute the metrics of all images.
+    # A property, so that a wrong number is told before the training.
+    @property
+    def dataset_meta(self) -> Optional[dict[str, Any]]:
+        """Meta information of the dataset."""
+        meta: Optional[dict[str, Any]] = self._dataset_meta
+        return meta
 
-        Args:
-            results (list): Of each image, the pixels of each class in the
-                intersection, union, prediction and label.
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict[str, Any]) -> None:
+        self._check_classes(len(meta['classes']))
+        self._dataset_meta = meta
 
-        Returns:
-            dict[str, Any]: Percentages, and the list ``IoU_classwise``.
-
-        Raises:
-            ValueError: If the dataset has another number of classes.
-        """
-        num_classes = len(self.dataset_meta['classes'])
+    def _check_classes(self, num_classes: int) -> None:
         if self.class_counts is None:
             if self.rare_classes[-1] >= num_classes:
                 raise ValueError(
@@ -99,6 +99,17 @@ class RareIoUMetric(IoUMetric):
                 f'dataset has {num_classes}; count the pixels of this dataset '
                 'with tools/analysis_tools/class_statistics.py'
             )
+
+    def compute_metrics(self, results: list[Any]) -> dict[str, Any]:
+        """Compute the metrics of all images.
+
+        Args:
+            results (list): Of each image, the pixels of each class in the
+                intersection, union, prediction and label.
+
+        Returns:
+            dict[str, Any]: Percentages, and the list ``IoU_classwise``.
+        """
         metrics: dict[str, Any] = super().compute_metrics(results)
         if self.format_only:
             return metrics

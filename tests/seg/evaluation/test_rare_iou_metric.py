@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.evaluator import Evaluator
 from mmengine.registry import METRICS
 
 COUNTS = [900, 20, 500, 20, 7]
@@ -80,6 +81,16 @@ def test_wrong_numbers_of_rare_classes_are_refused(num_rare):
 def test_counts_of_another_dataset_are_refused():
     with pytest.raises(ValueError, match='has 4 classes.*has 5'):
         evaluate(maps(0, [0]), maps(1, [0]), class_counts=[4, 3, 2, 1])
+
+
+@pytest.mark.parametrize(
+    'wrong', (dict(class_counts=[4, 3, 2, 1]), dict(rare_classes=[5]))
+)
+def test_they_are_refused_when_a_loop_names_the_dataset(wrong):
+    """So in a training whose first validation would be hours later."""
+    evaluator = Evaluator(dict(type='mmpaco.RareIoUMetric', **wrong))
+    with pytest.raises(ValueError, match='dataset'):
+        evaluator.dataset_meta = dict(classes=CLASSES)
 
 
 @pytest.mark.parametrize('wrong', (float('nan'), -1.0, float('inf')))
