@@ -9,7 +9,7 @@ model = dict(
         type='mmpaco.GPaCoHead',
         loss=dict(type='mmpaco.PaCoLoss', alpha=0.01, temperature=0.07),
         # The two views hold 103 positives of the head class already: alpha x
-        # K is 1, as in the papers' runs (0.4 to 4.5).
+        # K is 1; most of the papers' runs have 0.3 to 4.6.
         queue_length=0,
         # As for MNIST-5k: the papers' projector has no norm.
         projector=dict(norm_cfg=dict(type='BN1d')),

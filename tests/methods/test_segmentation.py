@@ -262,7 +262,7 @@ def test_alpha_comes_from_the_counts_where_it_is_not():
     facts = Facts(class_counts=(5.0,) * 200)
     plan, _ = put('gpaco', cfg, facts)
     alpha = plan.settings['model']['gpaco']['loss_decode']['alpha']
-    assert alpha * 8191 / 200 == pytest.approx(PIXELS.papers[0], rel=0.05)
+    assert alpha * 8191 / 200 == pytest.approx(PIXELS.aims[0], rel=0.05)
     # What is given stays, and its figures are told.
     plan, _ = put('gpaco', cfg, facts, alpha=0.001)
     assert 'gpaco' not in plan.settings['model']
