@@ -1,10 +1,11 @@
-"""Warns of files, make targets and types that a page names and nobody has."""
+"""Warns of files, make targets and names that a page has and nobody else."""
 
 import re
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from mmengine.registry import Registry
@@ -16,11 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 LOGGER = logging.getLogger(__name__)
 # A word in capitals stands for what the reader has.
 _FILE = re.compile(
-    r'(?<![\w/.:-])(?:configs|tools|projects|docs|requirements|mmpaco)/'
+    r'(?<![\w/.:-])(?:configs|tools|projects|docs|requirements|mmpaco|tests)/'
     r'[\w./{},*-]*[\w}*]'
 )
 _TARGET = re.compile(r'(?:^|`)make ([a-z-]+)', re.M)
 _TYPE = re.compile(r'\bmmpaco\.([A-Z]\w+)')
+_NAME = re.compile(r'\bmmpaco(?:\.[a-z]\w+)+(?:\.[A-Z]\w+)?')
+_LINK = re.compile(r'\]\((?!https?:)([^)#]+)#?([^)]*)\)')
 
 
 def paths(text: str) -> Iterator[str]:
@@ -66,6 +69,17 @@ def faults(text: str) -> Iterator[str]:
     for name in _TYPE.findall(text):
         if name not in _types():
             yield f'there is no mmpaco.{name}'
+    for name in _NAME.findall(text):
+        if not _is_there(name):
+            yield f'there is no {name}'
+
+
+def _is_there(name: str) -> bool:
+    try:
+        resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 @cache
@@ -91,9 +105,21 @@ def check_readme(app: Any) -> None:
     check(app, 'README', [(ROOT / 'README.md').read_text(encoding='utf-8')])
 
 
+def check_readme_links(app: Any, env: Any) -> None:
+    """Warn of links of the front page to what is not there."""
+    text = (ROOT / 'README.md').read_text(encoding='utf-8')
+    for path, heading in _LINK.findall(text):
+        page = path.removeprefix('docs/').removesuffix('.md')
+        slugs = env.metadata.get(page, {}).get('myst_slugs', ())
+        if not (ROOT / path).exists() or (heading and heading not in slugs):
+            target = f'{path}#{heading}' if heading else path
+            LOGGER.warning('there is no %s', target, location='README')
+
+
 def setup(app: Any) -> dict[str, bool]:
-    """Look at each page as it is read."""
+    """Look at each page as it is read, and at the front page."""
     app.connect('builder-inited', check_readme)
+    app.connect('env-check-consistency', check_readme_links)
     # Before links are turned.
     app.connect('source-read', check, priority=100)
     return {'parallel_read_safe': True}
