@@ -24,6 +24,11 @@ def write_inaturalist2018(source: PathLike, out: PathLike) -> int:
         ValueError: If it is no such file, or an image has not one category,
             that of its folder.
     """
+    if not Path(source).is_file():
+        raise FileNotFoundError(
+            f'there is no {source}; give the folder into which '
+            f'{Path(source).name} of the 2018 competition was unpacked'
+        )
     try:
         with open(source, encoding='utf-8') as file:
             content = json.load(file)

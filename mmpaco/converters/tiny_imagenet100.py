@@ -56,6 +56,11 @@ def _drawn(source: Path) -> Iterator[list[str]]:
 
 def _test_lines(source: Path) -> list[str]:
     path = source / _ANNOTATIONS
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'there is no {path}; give the folder tiny-imagenet-200 itself, '
+            'unpacked from tiny-imagenet-200.zip'
+        )
     lines = []
     for line in path.read_text(encoding='utf-8').splitlines():
         name, synset = (line.split('\t') + [''])[:2]

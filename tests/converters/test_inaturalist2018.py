@@ -81,7 +81,8 @@ def test_tool_says_what_is_missing(folder):
         [sys.executable, TOOL, folder], capture_output=True, text=True
     )
     assert out.returncode == 1
-    assert 'val2018.json' in out.stderr and 'Traceback' not in out.stderr
+    assert 'give the folder into which val2018.json' in out.stderr
+    assert 'Traceback' not in out.stderr
 
 
 def without_labels(content):

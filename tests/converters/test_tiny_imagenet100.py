@@ -112,6 +112,30 @@ def test_a_lacking_image_is_named(archive, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
+def test_a_folder_above_or_below_is_refused(archive, tmp_path):
+    for source in (archive.parent, archive / 'val', tmp_path / 'nothere'):
+        with pytest.raises(
+            FileNotFoundError, match='give the folder tiny-imagenet-200 itself'
+        ):
+            write_tiny_imagenet100(source, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_line_ends_of_windows_make_the_same_lists(archive, tmp_path):
+    source = tmp_path / 'of windows/tiny-imagenet-200'
+    (source / 'val').mkdir(parents=True)
+    (source / 'train').symlink_to(archive / 'train')
+    (source / 'val/images').symlink_to(archive / 'val/images')
+    text = (archive / 'val/val_annotations.txt').read_bytes()
+    (source / 'val/val_annotations.txt').write_bytes(
+        text.replace(b'\n', b'\r\n')
+    )
+    for name, folder in (('a b', source), ('b', archive)):
+        write_tiny_imagenet100(folder, tmp_path / name)
+    written = [(tmp_path / x / 'test.txt').read_text() for x in ('a b', 'b')]
+    assert written[0] == written[1]
+
+
 def test_annotations_that_are_cut_off_are_refused(archive, tmp_path):
     source = tmp_path / 'source'
     (source / 'val').mkdir(parents=True)

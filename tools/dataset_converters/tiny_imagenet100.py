@@ -1,4 +1,5 @@
 import argparse
+from pathlib import Path
 
 from mmpaco.converters.tiny_imagenet100 import write_tiny_imagenet100
 from mmpaco.runner.tool_ending import run_tool
@@ -24,7 +25,7 @@ def main() -> None:
     args = parse_args()
     written = write_tiny_imagenet100(args.source, args.out)
     for name, images in written.items():
-        print(f'{args.out}/{name}: {images} images')
+        print(f'{Path(args.out, name)}: {images} images')
 
 
 if __name__ == '__main__':
