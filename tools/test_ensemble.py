@@ -36,7 +36,10 @@ def main() -> None:
     members = list(args.members.values())
     check_outputs([args.out], sum(members, ()))
     found = evaluate_ensemble(members, args.trust)
-    Console().print(ensemble_table(found, list(args.members)))
+    table = ensemble_table(found, list(args.members))
+    # A figure is never cut off, in a pipe or in a narrow terminal.
+    least = Console(width=1000).measure(table).minimum
+    Console(width=max(Console().width, least)).print(table)
     if args.out:
         with whole_file(args.out) as part:
             dump([x.to_dict() for x in found.samples], part, file_format='pkl')

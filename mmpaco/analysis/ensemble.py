@@ -1,6 +1,7 @@
 """Testing the sum of several classifiers' scores."""
 
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
@@ -143,26 +144,36 @@ def ensemble_table(found: Ensemble, names: Sequence[str]) -> 'Table':
 
     Returns:
         A table to be printed by rich: a row for each classifier and for the
-        sum; first the groups of classes of ``mmpaco.ShotAccuracy``.
+        sum; first the groups of classes of ``mmpaco.ShotAccuracy``. What is
+        no number, as the accuracy of each class, is named below it.
     """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     shots = [f'shot/{name}' for name in _SHOTS]
     keys = [key for key in shots if key in found.metrics]
     keys += [
         key
         for key, value in found.metrics.items()
-        if key not in shots and isinstance(value, (int, float))
+        if key not in shots and isinstance(value, Real)
     ]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column('classifier')
+    others = [key for key in found.metrics if key not in keys]
+    left_out = 'Measured, but no number: ' + ', '.join(others)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        caption=Text(left_out) if others else None,
+        caption_justify='left',
+    )
+    table.add_column('classifier', overflow='fold')
     for key in keys:
-        table.add_column(key.replace('shot/', ''), justify='right')
+        heading = Text(key.replace('shot/', ''))
+        table.add_column(heading, justify='right', overflow='fold')
     rows = [*zip(names, found.of_members)]
     rows.append((f'sum of the {len(names)}', found.metrics))
     for name, metrics in rows:
-        table.add_row(name, *(f'{metrics[key]:.1f}' for key in keys))
+        table.add_row(Text(name), *(f'{metrics[key]:.1f}' for key in keys))
     return table
 
 

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from rich.console import Console
+from support.tools import call_here
 
 from mmpaco.analysis.ensemble import (
     Ensemble,
@@ -98,7 +99,41 @@ def test_table_has_a_row_for_each_and_the_sum():
         ['a', '50.0', '61.3', '62.5'],
         ['b', '50.0', '61.3', '62.5'],
         ['sum', 'of', 'the', '2', '100.0', '61.3', '62.5'],
+        ['Measured,', 'but', 'no', 'number:', 'recall'],
     ]
+
+
+def test_table_keeps_what_is_named_and_measured():
+    one = {'accuracy/top1': np.float32(62.54), 'recall': [50.0], 'done': True}
+    names = ['GPaCo [ours]', '[red]' + 12 * 'long']
+    table = ensemble_table(Ensemble(one, [one, one], []), names)
+    console = Console(width=40, file=io.StringIO())
+    console.print(table)
+    found = ''.join(console.file.getvalue().split())
+    assert 'GPaCo[ours]' in found
+    assert found.count('62.5') == 3
+    # Folded, with what stands beside its first line.
+    assert f'{names[1][:10]}' in found and '…' not in found
+    assert 'recall' in found
+
+
+def test_tool_cuts_no_figure_off_in_a_pipe(members, tmp_path):
+    cfg, checkpoint = members[0]
+    cfg.test_evaluator.append(
+        dict(
+            type='SingleLabelMetric',
+            items=('precision', 'recall', 'f1-score', 'support'),
+        )
+    )
+    config = tmp_path / f'{"a-long-name-" * 6}.py'
+    cfg.dump(str(config))
+    done = call_here(
+        tmp_path, 'test_ensemble.py', config, checkpoint, config, checkpoint
+    )
+    assert done.returncode == 0, done.stderr
+    for key in ('precision', 'recall', 'f1-score', 'support'):
+        assert f'single-label/{key}' in done.stdout
+    assert '…' not in done.stdout
 
 
 def test_other_images_are_refused(members, tmp_path):
