@@ -13,6 +13,7 @@ from .pictures import (
     MARKERS,
     MOST_POINTS,
     blank_figure,
+    folded,
     legend,
     new_figure,
     plain_frame,
@@ -28,6 +29,8 @@ _NUM_GROUPS = 25
 # More lines than this hide each other.
 _MOST_LINES = 5
 _COLUMNS = 3
+# As wide as such a panel.
+_TITLE_LENGTH = 34
 # Up to here the axis of the counts is linear.
 _FEW_IMAGES = 30
 
@@ -203,7 +206,7 @@ def _in_one(
             rotation_mode='anchor',
         )
     else:
-        _count_axis(ax)
+        _count_axis(ax, lines)
     _bounded(ax, bounds)
     ax.set_xlabel(texts[0])
     # On a line of its own, or the axis is too short for it.
@@ -230,9 +233,9 @@ def _in_panels(
         small = dict(marker='.', linestyle='-', markersize=4)
         _draw(ax, behind, behind.x, 0, **{**small, 'color': '0.65'})
         _draw(ax, line, line.x, i, **small)
-        ax.set_title(label, fontsize=10)
+        ax.set_title(folded(label, _TITLE_LENGTH), fontsize=10)
         ax.tick_params(labelsize=8)
-        _count_axis(ax)
+        _count_axis(ax, lines)
     for ax in axes[: len(others)]:
         # Now that the common range is known.
         _bounded(ax, bounds)
@@ -246,20 +249,30 @@ def _in_panels(
     return figure
 
 
-def _count_axis(ax: 'Axes') -> None:
+def _count_axis(ax: 'Axes', lines: Mapping[str, _Line]) -> None:
     from matplotlib.ticker import (
         EngFormatter,
         LogLocator,
         MaxNLocator,
         NullLocator,
+        SymmetricalLogLocator,
     )
 
     if ax.get_xlim()[1] <= _FEW_IMAGES:
         # A class may have none, and every image counts.
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         return
-    ax.set_xscale('log')
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    subs = (1, 2, 5)
+    if min(line.x.min() for line in lines.values()) < 1:
+        # Linear up to one image, since zero has no logarithm.
+        ax.set_xscale('symlog', linthresh=1, linscale=0.5)
+        # Room for a marker at zero.
+        ax.set_xlim(left=-0.3)
+        locator: Any = SymmetricalLogLocator(linthresh=1, base=10, subs=subs)
+    else:
+        ax.set_xscale('log')
+        locator = LogLocator(subs=subs)
+    ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(EngFormatter(sep=''))
     ax.xaxis.set_minor_locator(NullLocator())
 

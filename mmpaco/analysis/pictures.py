@@ -1,5 +1,6 @@
 """What the pictures share: axes, colours, smoothing."""
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +101,10 @@ def legend(figure: 'Figure', ax: 'Axes') -> None:
         ax: The panel.
     """
     handles, labels = ax.get_legend_handles_labels()
+    labels = [folded(label, 66) for label in labels]
     # As many columns as the width of the narrowest figure has room for.
-    fitting = max(1, 72 // (max(map(len, labels)) + 6))
+    longest = max(len(x) for label in labels for x in label.split('\n'))
+    fitting = max(1, 72 // (longest + 6))
     figure.legend(
         handles,
         labels,
@@ -109,6 +112,19 @@ def legend(figure: 'Figure', ax: 'Axes') -> None:
         ncols=min(len(labels), 4, fitting),
         frameon=False,
     )
+
+
+def folded(name: str, length: int) -> str:
+    """Break a name that is longer than there is room for.
+
+    Args:
+        name: The name.
+        length: Characters of a line.
+
+    Returns:
+        str: The name in one line or more.
+    """
+    return '\n'.join(textwrap.wrap(name, length)) or name
 
 
 def smooth(values: 'np.ndarray[Any, Any]') -> 'np.ndarray[Any, Any]':

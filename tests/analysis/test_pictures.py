@@ -107,3 +107,36 @@ def test_seeds_are_told_and_few_images_are_not_on_powers_of_ten(
     assert 'mean ± s.d., up to 3 seeds' in told[0]
     assert 'one seed' in told[1]
     assert {figure.axes[0].get_xscale() for figure in drawn} == {'linear'}
+
+
+@pytest.mark.parametrize('number', (2, 7))
+def test_a_class_without_images_is_drawn_beside_those_of_many(
+    drawn, tmp_path, number
+):
+    group = [([500, 50, 0, 5], [50.0, 40.0, 30.0, 20.0])]
+    methods = {f'method {i}': group for i in range(number)}
+    plot_class_values(methods, tmp_path / 'a.png', (20, 100))
+    (figure,) = drawn
+    for ax in filter(lambda ax: ax.get_visible(), figure.axes):
+        places = ax.transData.transform([(x, 30) for x in (0, 1, 5, 500)])
+        assert (np.diff(places[:, 0]) > 0).all()
+        assert ax.get_xlim()[0] < 0
+
+
+def test_long_names_stay_apart(drawn, tmp_path):
+    group = [([500, 50, 5], [50.0, 40.0, 30.0])]
+    name = 'a method whose name is longer than its panel {}'
+    methods = {name.format(i): group for i in range(7)}
+    plot_class_values(methods, tmp_path / 'a.png')
+    (figure,) = drawn
+    titles = [ax.title.get_window_extent() for ax in figure.axes[:3]]
+    assert titles[0].x1 < titles[1].x0 and titles[1].x1 < titles[2].x0
+
+
+def test_a_long_name_is_inside_of_the_picture(drawn, tmp_path):
+    plot_class_values(
+        {12 * 'long name ': [([5, 4], [1.0, 2.0])]}, tmp_path / 'a.png'
+    )
+    (figure,) = drawn
+    (box,) = (x.get_window_extent() for x in figure.legends)
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
