@@ -116,10 +116,19 @@ def check_readme_links(app: Any, env: Any) -> None:
             LOGGER.warning('there is no %s', target, location='README')
 
 
+def check_reference(app: Any, env: Any) -> None:
+    """Warn of types that a config can build and the reference lacks."""
+    known = env.get_domain('py').get_objects()
+    told = {name.rpartition('.')[2] for name, *_ in known}
+    for name in sorted(_types() - told):
+        LOGGER.warning('no page has mmpaco.%s', name, location='reference')
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Look at each page as it is read, and at the front page."""
     app.connect('builder-inited', check_readme)
     app.connect('env-check-consistency', check_readme_links)
+    app.connect('env-check-consistency', check_reference)
     # Before links are turned.
     app.connect('source-read', check, priority=100)
     return {'parallel_read_safe': True}

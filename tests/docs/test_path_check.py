@@ -73,3 +73,18 @@ def test_links_of_the_front_page_are_followed(
     env = SimpleNamespace(metadata={'page': {'myst_slugs': {'heading': 1}}})
     path_check.check_readme_links(None, env)
     assert warned == ['docs/page.md#no', 'LICENCE', 'docs/images/no.png']
+
+
+def test_a_type_without_a_page_is_told(path_check, monkeypatch):
+    warned = []
+    logger = SimpleNamespace(
+        warning=lambda text, name, location: warned.append(name)
+    )
+    monkeypatch.setattr(path_check, 'LOGGER', logger)
+    every = sorted(path_check._types())
+    domain = SimpleNamespace(
+        get_objects=lambda: [(f'mmpaco.some.{x}', x) for x in every[1:]]
+    )
+    env = SimpleNamespace(get_domain={'py': domain}.get)
+    path_check.check_reference(None, env)
+    assert warned == every[:1]
