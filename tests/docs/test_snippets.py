@@ -176,13 +176,14 @@ def test_the_pipeline_of_the_page_on_robustness_takes_its_place(
 
 def commands():
     """Give tool and options of each command of the pages."""
-    for page in ('../README.md', *DOCS.rglob('*.md')):
-        if '_build' in Path(page).parts:
+    readmes = ROOT / 'README.md', *CONFIGS.glob('*/README.md')
+    for page in (*readmes, *DOCS.rglob('*.md')):
+        if '_build' in page.parts:
             continue
         for text in code(page, 'shell'):
             for line in text.replace('\\\n', ' ').splitlines():
                 tool = re.match(
-                    r'(?:[A-Z]+=\S+ )*python ((?:tools|projects)/\S+\.py)',
+                    r' *(?:\w+=\S+ )*python ((?:tools|projects)/\S+\.py)',
                     line,
                 )
                 if tool:
