@@ -58,6 +58,9 @@ def faults(text: str) -> Iterator[str]:
         str: What is wrong.
     """
     for path in paths(text):
+        if '/.mim/' in path:
+            # Of a wheel, or left by an installation; not of the repository.
+            continue
         if re.search(r'[A-Z]{3}', path) and not path.endswith('README.md'):
             continue
         if not any(ROOT.glob(path)) and not any(ROOT.glob(f'{path}.py')):

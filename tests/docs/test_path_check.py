@@ -46,6 +46,7 @@ def test_what_is_not_there_is_told(path_check, text):
     (
         '`configs/{gpaco,paco}/README.md` and configs/YOUR_CONFIG.py',
         'make quickstart-seg DATA=x',
+        'Of a wheel they are in `mmpaco/.mim/configs`.',
         '`mmpaco.GPaCoHead`, `mmpaco.losses.MultiTaskLoss`',
         '`mmpaco.analysis.logit_adjustment.best_adjustment(CONFIG)`',
         'python -m mmpaco.compat',
