@@ -1,25 +1,49 @@
 """Build of mmpaco; the tools' settings are in ``pyproject.toml``."""
 
-import re
+import runpy
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
+# Extras that are files of the same names in requirements.
+FILES = ('quickstart', 'robustness', 'docs', 'tests', 'lint')
 MIM_FILES = ('configs', 'tools', 'model-index.yml')
 
 
-def read_version() -> str:
-    """Read the version from the source, without importing the package."""
-    source = (ROOT / 'mmpaco' / '__init__.py').read_text(encoding='utf-8')
-    match = re.search(r"^__version__ = '([^']+)'$", source, re.MULTILINE)
-    if match is None:
-        raise RuntimeError(
-            "mmpaco/__init__.py holds no line __version__ = '...'"
-        )
-    return match.group(1)
+def run(name: str) -> dict[str, Any]:
+    """Give what a module defines, without importing the package."""
+    return runpy.run_path(str(ROOT / 'mmpaco' / name))
+
+
+def read_requirements(name: str) -> Iterator[str]:
+    """Give the lines of a file in ``requirements`` and of those it names."""
+    file = ROOT / 'requirements' / name
+    for line in file.read_text(encoding='utf-8').splitlines():
+        if line.startswith('-r '):
+            yield from read_requirements(line.split()[1])
+        elif line and not line.startswith('#'):
+            yield line
+
+
+def read_extras() -> dict[str, list[str]]:
+    """Make the extras of what is written once, elsewhere.
+
+    The stacks are in ``mmpaco/stack_versions.py``, the others in files of
+    their own in ``requirements``.
+    """
+    versions = run('stack_versions.py')
+    extras = {
+        family: versions['stack_requirements'](family)
+        for family in versions['FAMILIES']
+    }
+    for name in FILES:
+        extras[name] = list(read_requirements(f'{name}.txt'))
+    return extras
 
 
 def remove(path: Path) -> None:
@@ -74,7 +98,7 @@ class BuildWithMim(build_py):
 if __name__ == '__main__':
     setup(
         name='mmpaco',
-        version=read_version(),
+        version=run('__init__.py')['__version__'],
         description='PaCo and GPaCo losses for MMPretrain and MMSegmentation',
         long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
         long_description_content_type='text/markdown',
@@ -83,48 +107,31 @@ if __name__ == '__main__':
         keywords='computer vision, long-tailed recognition, segmentation',
         classifiers=[
             'Development Status :: 3 - Alpha',
+            'Intended Audience :: Developers',
+            'Intended Audience :: Science/Research',
+            'License :: OSI Approved :: Apache Software License',
+            'Operating System :: POSIX :: Linux',
             'Programming Language :: Python :: 3',
+            'Programming Language :: Python :: 3 :: Only',
+            *(
+                f'Programming Language :: Python :: 3.{minor}'
+                for minor in range(9, 14)
+            ),
             'Topic :: Scientific/Engineering :: Artificial Intelligence',
+            'Topic :: Scientific/Engineering :: Image Recognition',
+            'Typing :: Typed',
         ],
+        project_urls={
+            'PaCo (ICCV 2021)': 'https://arxiv.org/abs/2107.12028',
+            'GPaCo (TPAMI 2023)': 'https://arxiv.org/abs/2209.12400',
+        },
         packages=find_packages(include=['mmpaco', 'mmpaco.*']),
         package_data={'mmpaco': ['py.typed']},
         python_requires='>=3.9',
         # Two families of distributions own the same import names, so none
         # of them is a dependency: the user picks one with an extra.
         install_requires=['numpy', 'torch>=2.1'],
-        extras_require={
-            'onedl': [
-                'torchvision',
-                'onedl-mmengine~=0.10.12',
-                'onedl-mmcv~=2.3.6',
-                'onedl-mmsegmentation~=1.4.2',
-                'onedl-mmpretrain~=1.3.6',
-            ],
-            'openmmlab': [
-                'numpy<2',
-                'opencv-python<4.11',
-                'setuptools<70',
-                'torch<2.2',
-                'torchvision<0.17',
-                'mmengine~=0.10.7',
-                'mmcv~=2.1.0',
-                'mmsegmentation~=1.2.2',
-                'mmpretrain~=1.2.0',
-                # Imported by mmsegmentation, declared only as optional.
-                'ftfy',
-                'regex',
-            ],
-            'quickstart': ['matplotlib', 'mlxtend>=0.23.4', 'rich'],
-            'robustness': ['imagecorruptions-imaug>=1.1.5'],
-            'tests': [
-                'hypothesis>=6.100',
-                'imagecorruptions-imaug>=1.1.5',
-                'pytest>=7.4',
-                'pytest-xdist>=3.5',
-                'timm>=1.0',
-            ],
-            'lint': ['mypy', 'ruff'],
-        },
+        extras_require=read_extras(),
         cmdclass={'build_py': BuildWithMim},
         zip_safe=False,
     )

@@ -5,7 +5,7 @@ Two families of distributions own the import names ``mmengine``, ``mmcv``,
 broken mixture of them fails in ways that do not name the cause, so this module
 imports none of them and reads the metadata of the environment instead.
 
-``python -m mmpaco.compat`` prints the stack, or what is wrong with it.
+``python -m mmpaco.compat`` prints what a bug report must tell.
 """
 
 from __future__ import annotations
@@ -17,33 +17,13 @@ import warnings
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from mmpaco.stack_versions import FAMILIES
 
 __all__ = ['Stack', 'check_stack', 'installed_stack', 'require', 'stock_tool']
 
 
-class _Distribution(NamedTuple):
-    name: str
-    minimum: str
-    tested: str
-
-
-_FAMILIES: dict[str, dict[str, _Distribution]] = {
-    'onedl': {
-        'torch': _Distribution('torch', '2.4', '2.14.1'),
-        'mmengine': _Distribution('onedl-mmengine', '0.10.8', '0.10.12'),
-        'mmcv': _Distribution('onedl-mmcv', '2.3.0', '2.3.6'),
-        'mmseg': _Distribution('onedl-mmsegmentation', '1.4.0', '1.4.2'),
-        'mmpretrain': _Distribution('onedl-mmpretrain', '1.3.0', '1.3.6'),
-    },
-    'openmmlab': {
-        'torch': _Distribution('torch', '2.1', '2.1.2'),
-        'mmengine': _Distribution('mmengine', '0.10.0', '0.10.7'),
-        'mmcv': _Distribution('mmcv', '2.0.0', '2.1.0'),
-        'mmseg': _Distribution('mmsegmentation', '1.2.0', '1.2.2'),
-        'mmpretrain': _Distribution('mmpretrain', '1.2.0', '1.2.0'),
-    },
-}
 # mmcv without its compiled operators. It cannot stand beside mmcv, and
 # mmpretrain is content with it while mmseg is not.
 _MMCV_LITE = 'mmcv-lite'
@@ -78,7 +58,7 @@ def _version(name: str) -> Optional[str]:
 def _names(family: str) -> list[str]:
     names = [
         distribution.name
-        for package, distribution in _FAMILIES[family].items()
+        for package, distribution in FAMILIES[family].items()
         if package != 'torch'
     ]
     return names + [_MMCV_LITE] if family == 'openmmlab' else names
@@ -92,7 +72,7 @@ def installed_stack() -> Stack:
     """
     versions: dict[str, str] = {}
     families = []
-    for family in _FAMILIES:
+    for family in FAMILIES:
         for name in _names(family):
             version = _version(name)
             if version is not None:
@@ -114,7 +94,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 def _install_command(family: str, *packages: str) -> str:
     """Return the pip command for import names; for the four if none given."""
-    table = _FAMILIES[family]
+    table = FAMILIES[family]
     packages = packages or ('mmengine', 'mmcv', 'mmseg', 'mmpretrain')
     pins = {p: f'"{table[p].name}~={table[p].tested}"' for p in packages}
     if family == 'onedl':
@@ -142,7 +122,7 @@ def _raise_mixture(stack: Stack) -> None:
     removal = ' '.join(name for name in stack.versions if name != 'torch')
     commands = '\n'.join(
         f'  pip uninstall -y {removal} && {_install_command(family)}'
-        for family in _FAMILIES
+        for family in FAMILIES
     )
     raise RuntimeError(
         'mmpaco found distributions of OneDL and of OpenMMLab in one '
@@ -185,7 +165,7 @@ def check_stack() -> Stack:
         )
 
     missing, old = [], []
-    for package, distribution in _FAMILIES[stack.family].items():
+    for package, distribution in FAMILIES[stack.family].items():
         version = stack.versions.get(distribution.name)
         if version is None and package == 'mmcv':
             version = lite
@@ -212,8 +192,8 @@ def check_stack() -> Stack:
         )
     if old:
         wanted = ', '.join(
-            f'{_FAMILIES[stack.family][package].name} '
-            f'{_FAMILIES[stack.family][package].minimum}'
+            f'{FAMILIES[stack.family][package].name} '
+            f'{FAMILIES[stack.family][package].minimum}'
             for package in old
         )
         raise RuntimeError(
@@ -242,7 +222,7 @@ def require(package: str) -> Stack:
             f"package must be 'mmpretrain' or 'mmseg', but got {package!r}"
         )
     stack = check_stack()
-    name = _FAMILIES[stack.family][package].name
+    name = FAMILIES[stack.family][package].name
     if name not in stack.versions:
         raise ImportError(
             f'This part of mmpaco needs {package}, and {name} is not '
@@ -301,7 +281,7 @@ def stock_tool(scope: str, name: str) -> Path:
     for tool in candidates:
         if tool.is_file():
             return tool
-    distribution = _FAMILIES[stack.family][scope].name
+    distribution = FAMILIES[stack.family][scope].name
     version = stack.versions[distribution]
     raise ImportError(
         f'{distribution} {version} is installed without its tool {name}.py '
@@ -311,13 +291,13 @@ def stock_tool(scope: str, name: str) -> Path:
 
 
 def main() -> int:
-    """Print the stack, or what is wrong with it; return the exit status."""
-    try:
-        print(check_stack())
-    except (ImportError, RuntimeError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    """Print the report of this environment; return 1 if it is broken."""
+    # It imports torch, which this module must not.
+    from mmpaco.bug_report import bug_report
+
+    report = bug_report()
+    print(report)
+    return 1 if report.problems else 0
 
 
 if __name__ == '__main__':

@@ -15,6 +15,14 @@ from pathlib import Path
 from typing import Optional
 
 ROOT = Path(__file__).resolve().parents[1]
+# In seconds, without torch, and with a sentence instead of a traceback.
+CHECK = """
+from mmpaco.compat import check_stack
+try:
+    check_stack()
+except (ImportError, RuntimeError) as error:
+    raise SystemExit(error)
+"""
 # What the stack stands on, which extra requirements must never move.
 PINNED = r'(torch|torchvision|numpy|opencv-.*|setuptools|(onedl-)?mm.*)=='
 
@@ -70,7 +78,7 @@ def where() -> None:
     """
     apart = sys.prefix != sys.base_prefix
     apart |= os.path.isdir(os.path.join(sys.prefix, 'conda-meta'))
-    check = (sys.executable, '-m', 'mmpaco.compat')
+    check = (sys.executable, '-c', CHECK)
     chosen = apart and _succeeds(*check, stream=subprocess.DEVNULL)
     print(sys.prefix if chosen else '.venv')
 
@@ -105,7 +113,7 @@ def stack(folder: Path) -> None:
         made_here.touch()
     if made_here.exists():
         _install(folder, '-r', 'requirements/onedl.txt')
-    if not _succeeds(python, '-m', 'mmpaco.compat'):
+    if not _succeeds(python, '-c', CHECK):
         raise SystemExit(
             f'Mend {folder} as said above, or choose another VENV=.'
         )

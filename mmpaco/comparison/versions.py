@@ -3,25 +3,13 @@
 import contextlib
 from importlib import metadata
 
-_STACK = (
-    'torch',
-    'numpy',
-    'mmengine',
-    'onedl-mmengine',
-    'mmcv',
-    'onedl-mmcv',
-    'mmpretrain',
-    'onedl-mmpretrain',
-    'mmsegmentation',
-    'onedl-mmsegmentation',
-    'mmpaco',
-)
+from mmpaco.compat import installed_stack
 
 
 def installed_versions() -> dict[str, str]:
     """Give the versions of the stack and of this package, by name."""
-    versions = {}
-    for name in _STACK:
+    versions = {**installed_stack().versions}
+    for name in ('numpy', 'mmpaco'):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return versions

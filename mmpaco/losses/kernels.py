@@ -19,6 +19,38 @@ _MOST_CHANNELS = 256
 _FAILED: list[str] = []
 
 
+def obstacle(features: Tensor) -> Optional[str]:
+    """Say what keeps the kernels from such rows.
+
+    Args:
+        features (Tensor): Rows of shape (N, D), or (B, N, D).
+
+    Returns:
+        str: The reason, or None if they take the rows, or would be tried.
+    """
+    if features.device.type != 'cuda':
+        return 'no CUDA device'
+    if features.dtype != torch.float32:
+        return 'the rows are not float32'
+    if features.shape[-1] > _MOST_CHANNELS:
+        return f'more than {_MOST_CHANNELS} channels'
+    if not features.numel():
+        return 'no rows'
+    if _FAILED:
+        return f'the kernels failed: {_FAILED[0]}'
+    if os.environ.get(SWITCH) == '0':
+        return f'{SWITCH}=0'
+    if torch.version.hip is not None:
+        return 'ROCm, on which the kernels were never run'
+    if _torch_version() < _LEAST_TORCH:
+        return f'torch {torch.__version__} is older than 2.4'
+    if find_spec('triton') is None:
+        return 'Triton is not installed'
+    if torch.cuda.get_device_capability(features.device) < _LEAST_CAPABILITY:
+        return 'the device has a capability below 8.0'
+    return None
+
+
 def kernels_for(features: Tensor) -> Optional[ModuleType]:
     """Give the module of the kernels, if they take such rows.
 
@@ -29,23 +61,10 @@ def kernels_for(features: Tensor) -> Optional[ModuleType]:
         features (Tensor): Rows of shape (N, D), or (B, N, D), with values.
 
     Returns:
-        ModuleType: :mod:`mmpaco.losses.contrast_triton`, or None.
+        ModuleType: :mod:`mmpaco.losses.contrast_triton`, or None, of which
+        :func:`obstacle` tells the reason.
     """
-    if (
-        features.device.type != 'cuda'
-        or features.dtype != torch.float32
-        or features.shape[-1] > _MOST_CHANNELS
-        or not features.numel()
-        or _FAILED
-        or os.environ.get(SWITCH) == '0'
-        or torch.version.hip is not None
-        or _torch_version() < _LEAST_TORCH
-        or find_spec('triton') is None
-    ):
-        return None
-    if torch.cuda.get_device_capability(features.device) < _LEAST_CAPABILITY:
-        return None
-    return _compiled_for(features)
+    return None if obstacle(features) else _compiled_for(features)
 
 
 def _compiled_for(features: Tensor) -> Optional[ModuleType]:
