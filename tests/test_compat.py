@@ -8,24 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from support.distributions import ONEDL, OPENMMLAB, write_metadata
 from support.paths import ROOT
 
 from mmpaco.compat import require, stock_tool
-
-ONEDL = {
-    'torch': '2.14.1',
-    'onedl-mmengine': '0.10.12',
-    'onedl-mmcv': '2.3.6',
-    'onedl-mmsegmentation': '1.4.2',
-    'onedl-mmpretrain': '1.3.6',
-}
-OPENMMLAB = {
-    'torch': '2.1.2+cu121',
-    'mmengine': '0.10.7',
-    'mmcv': '2.1.0',
-    'mmsegmentation': '1.2.2',
-    'mmpretrain': '1.2.0',
-}
 
 
 def without(versions, *names):
@@ -37,12 +23,7 @@ def evaluate(tmp_path):
     """Make an environment and evaluate an expression in it."""
 
     def _evaluate(versions, expression):
-        for name, version in versions.items():
-            folder = f'{name.replace("-", "_")}-{version}.dist-info'
-            (tmp_path / folder).mkdir()
-            (tmp_path / folder / 'METADATA').write_text(
-                f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n'
-            )
+        write_metadata(tmp_path, versions)
         code = (
             'import warnings\n'
             'from mmpaco.compat import *\n'
@@ -260,10 +241,3 @@ def test_a_stack_is_checked_once_in_a_process(evaluate):
         "require('mmpretrain').family]",
     )
     assert output.count('WARNING') == 1
-
-
-def test_the_module_prints_the_stack_of_this_environment():
-    command = [sys.executable, '-m', 'mmpaco.compat']
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert 'mmengine' in result.stdout

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from support.distributions import write_metadata
 from support.paths import ROOT
 
 SCRIPT = ROOT / 'requirements' / 'environment.py'
@@ -35,15 +36,6 @@ elif '-r' in sys.argv:
 needs_make = pytest.mark.skipif(
     shutil.which('make') is None, reason='make is not installed'
 )
-
-
-def write_metadata(library, distributions):
-    for name, version in distributions.items():
-        folder = library / f'{name.replace("-", "_")}-{version}.dist-info'
-        folder.mkdir(parents=True)
-        (folder / 'METADATA').write_text(
-            f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n'
-        )
 
 
 @pytest.fixture
