@@ -15,9 +15,9 @@ import json
 import shutil
 from pathlib import Path
 
-from archives import build
-from environments import STACKS, find_interpreter, try_out
-from table import table
+from packaging_archives import build
+from packaging_environments import STACKS, find_interpreter, try_out
+from packaging_table import table
 
 from mmpaco.files import write_text
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import venv
 import zipfile
@@ -95,7 +94,3 @@ def content(path: Path) -> dict[str, int]:
         x[: 3 if '.mim' in x else 1] if len(x) > 1 else ('.',) for x in parts
     )
     return dict(sorted(Counter('/'.join(x) for x in folders).items()))
-
-
-if __name__ == '__main__':
-    print(build(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()))

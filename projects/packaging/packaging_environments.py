@@ -104,11 +104,7 @@ class Environment:
             self.python,
             *arguments,
             cwd=self.work,
-            env={
-                **variables,
-                'MMCV_WITH_OPS': '1',
-                'CUDA_VISIBLE_DEVICES': '',
-            },
+            env=variables,
         )
         with self.log.open('a') as log:
             log.write(f'== {name}: {" ".join(arguments)}\n{done.stdout}\n')
@@ -150,7 +146,7 @@ def try_out(
         f'torch=={torch}',
         *support.beside_torch,
     )
-    step('losses alone', str(USES / 'losses.py'), 'alone')
+    step('losses alone', str(USES / 'use_losses.py'), 'alone')
     step('report alone', *REPORT)
     for requirements in support.before:
         environment.install(f'pip: {requirements[-1]}', *requirements)
@@ -175,7 +171,7 @@ def uses(mim: Path) -> Iterator[tuple[str, ...]]:
     Args:
         mim (Path): The configs and tools that the wheel brought.
     """
-    yield 'losses', str(USES / 'losses.py')
+    yield 'losses', str(USES / 'use_losses.py')
     yield 'MNIST-5k', str(mim / 'tools/dataset_converters/mnist5k.py')
     yield (
         'quickstart',
@@ -186,8 +182,8 @@ def uses(mim: Path) -> Iterator[tuple[str, ...]]:
         *('gpaco.classifier=ImageClassifier', 'gpaco.projector_norm=BN1d'),
         *('--work-dir', 'quickstart'),
     )
-    yield 'inferencer', str(USES / 'inferencer.py'), 'quickstart'
-    yield 'two streets', str(USES / 'streets.py'), 'streets'
+    yield 'inferencer', str(USES / 'use_inferencer.py'), 'quickstart'
+    yield 'two streets', str(USES / 'write_streets.py'), 'streets'
     yield (
         'segmentation step',
         str(mim / 'tools/train.py'),
@@ -199,7 +195,12 @@ def uses(mim: Path) -> Iterator[tuple[str, ...]]:
         'train_dataloader.batch_size=2',
         'default_hooks.logger.interval=1',
     )
-    yield 'its loss', str(USES / 'trained.py'), 'segmentation', 'loss_gpaco'
+    yield (
+        'its loss',
+        str(USES / 'check_trained.py'),
+        'segmentation',
+        'loss_gpaco',
+    )
 
 
 def folder_size(folder: Path) -> int:
