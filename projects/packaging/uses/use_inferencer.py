@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 from mmpretrain import ImageClassificationInferencer
 
-(checkpoint,) = Path(sys.argv[1]).glob('gpaco/seed0/epoch_1.pth')
+checkpoint = next(Path(sys.argv[1]).glob('gpaco/seed0/epoch_*.pth'))
 inferencer = ImageClassificationInferencer(
     str(Path(sys.argv[1]) / 'configs' / 'gpaco.py'),
     pretrained=str(checkpoint),
     device='cpu',
 )
-image = np.zeros((28, 28, 3), np.uint8)
+# Of one channel, as MNIST's images are.
+image = np.zeros((28, 28), np.uint8)
 image[4:24, 13:16] = 255
 (result,) = inferencer(image)
 scores = np.asarray(result['pred_scores'])
