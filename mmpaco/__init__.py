@@ -5,6 +5,6 @@ OpenMMLab package, so that build tools may read the version and
 :mod:`mmpaco.compat` may judge an environment in which nothing else imports.
 """
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 
 __all__ = ['__version__']
