@@ -150,10 +150,12 @@ def check_stack() -> Stack:
     if stack.family == 'mixed':
         _raise_mixture(stack)
     if stack.family == 'none':
+        # The forks need Python 3.10.
+        family = 'onedl' if sys.version_info >= (3, 10) else 'openmmlab'
         raise ImportError(
             'mmpaco needs mmengine and mmcv, and neither is installed. Run\n  '
             + _install_command(
-                'onedl', 'torch', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'
+                family, 'torch', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'
             )
         )
     lite = stack.versions.get(_MMCV_LITE)

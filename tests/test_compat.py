@@ -93,10 +93,20 @@ def test_a_mixture_is_refused_with_a_command_for_either_family(
     assert '"mmengine~=0.10.7"' in removals[1]
 
 
-def test_an_empty_environment_is_told_how_to_install_a_stack(evaluate):
-    output = evaluate({}, 'check_stack()')
+@pytest.mark.parametrize(
+    ('minor', 'command'),
+    (
+        (10, 'pip install "torch~=2.14.1" "onedl-mmengine~=0.10.12"'),
+        (9, 'pip install "torch~=2.1.2"'),
+    ),
+)
+def test_an_empty_environment_is_told_a_stack_for_its_python(
+    evaluate, minor, command
+):
+    python = f"setattr(__import__('sys'), 'version_info', (3, {minor}))"
+    output = evaluate({}, f'[{python}, check_stack()]')
     assert output.startswith('ImportError')
-    assert 'pip install "torch~=2.14.1" "onedl-mmengine~=0.10.12"' in output
+    assert command in output
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,8 @@ def try_out(
     step('losses alone', str(USES / 'use_losses.py'), 'alone')
     step('report alone', *REPORT)
     for requirements in support.before:
-        environment.install(f'pip: {requirements[-1]}', *requirements)
+        name = Path(requirements[-1]).name
+        environment.install(f'pip: {name}', *requirements)
     extras = f'{wheel}[{stack},quickstart]'
     # Torch is what the user chose, and stays.
     environment.install('pip: the extra', extras, f'torch=={torch}')
@@ -180,7 +181,7 @@ def uses(mim: Path) -> Iterator[tuple[str, ...]]:
         *('--methods', 'cross-entropy', 'gpaco'),
         *('--set', 'train_cfg.max_epochs=1', 'gpaco.queue_length=0'),
         *('gpaco.classifier=ImageClassifier', 'gpaco.projector_norm=BN1d'),
-        *('--work-dir', 'quickstart'),
+        *('--work-dir', 'quickstart', '--seeds', '1'),
     )
     yield 'inferencer', str(USES / 'use_inferencer.py'), 'quickstart'
     yield 'two streets', str(USES / 'write_streets.py'), 'streets'
