@@ -20,6 +20,10 @@ def run(name: str) -> dict[str, Any]:
     return runpy.run_path(str(ROOT / 'mmpaco' / name))
 
 
+VERSIONS = run('stack_versions.py')
+MINORS = sorted({x for minors in VERSIONS['PYTHONS'].values() for x in minors})
+
+
 def read_requirements(name: str) -> Iterator[str]:
     """Give the lines of a file in ``requirements`` and of those it names."""
     file = ROOT / 'requirements' / name
@@ -36,10 +40,9 @@ def read_extras() -> dict[str, list[str]]:
     The stacks are in ``mmpaco/stack_versions.py``, the others in files of
     their own in ``requirements``.
     """
-    versions = run('stack_versions.py')
     extras = {
-        family: versions['stack_requirements'](family)
-        for family in versions['FAMILIES']
+        family: VERSIONS['stack_requirements'](family)
+        for family in VERSIONS['FAMILIES']
     }
     for name in FILES:
         extras[name] = list(read_requirements(f'{name}.txt'))
@@ -113,10 +116,7 @@ if __name__ == '__main__':
             'Operating System :: POSIX :: Linux',
             'Programming Language :: Python :: 3',
             'Programming Language :: Python :: 3 :: Only',
-            *(
-                f'Programming Language :: Python :: 3.{minor}'
-                for minor in range(9, 14)
-            ),
+            *(f'Programming Language :: Python :: 3.{x}' for x in MINORS),
             'Topic :: Scientific/Engineering :: Artificial Intelligence',
             'Topic :: Scientific/Engineering :: Image Recognition',
             'Typing :: Typed',
@@ -127,10 +127,10 @@ if __name__ == '__main__':
         },
         packages=find_packages(include=['mmpaco', 'mmpaco.*']),
         package_data={'mmpaco': ['py.typed']},
-        python_requires='>=3.9',
+        python_requires=f'>=3.{MINORS[0]}',
         # Two families of distributions own the same import names, so none
         # of them is a dependency: the user picks one with an extra.
-        install_requires=['numpy', 'torch>=2.1'],
+        install_requires=['numpy', f'torch>={VERSIONS["TORCH_MINIMUM"]}'],
         extras_require=read_extras(),
         cmdclass={'build_py': BuildWithMim},
         zip_safe=False,

@@ -9,11 +9,17 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 
 import mmpaco
-from mmpaco.compat import check_stack, installed_stack
+from mmpaco.compat import (
+    check_stack,
+    installed_stack,
+    installed_version,
+    release,
+)
+from mmpaco.stack_versions import TORCH_MINIMUM
 
 __all__ = ['BugReport', 'bug_report']
 
@@ -54,10 +60,9 @@ def _versions() -> Iterator[tuple[str, str]]:
     yield 'stack', _FAMILIES[stack.family]
     found = {**stack.versions}
     for name in _BESIDE:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found.pop(name, None)
+        version = installed_version(name)
+        if version is not None:
+            found[name] = version
     # Those of the stack first, torch and what is beside it after them.
     for name in sorted(found, key=lambda name: name in _BESIDE):
         told = '' if _has_operators(name) else ', without compiled operators'
@@ -136,17 +141,32 @@ def bug_report() -> BugReport:
 
 def _add_device(report: BugReport) -> bool:
     """Add the device, and tell whether torch can be used."""
+    listed = installed_version('torch')
+    if util.find_spec('torch') is None:
+        report.facts.append(('device', 'unknown: torch is not installed'))
+        # Where no metadata names it, the check of the stack says so.
+        if listed is not None:
+            report.problems.append(
+                f'torch {listed} is listed as installed, but there is none; '
+                'install it again'
+            )
+        return False
+    if listed is not None and release(listed) < release(TORCH_MINIMUM):
+        report.problems.append(
+            f'mmpaco needs at least torch {TORCH_MINIMUM}, but {listed} is '
+            'installed'
+        )
+        return False
     try:
         report.facts += _device_facts()
         return True
-    except ModuleNotFoundError as error:
-        if error.name != 'torch':
-            raise
-        report.facts.append(('device', 'unknown: torch is not installed'))
     # A torch that is broken raises what it likes.
     except Exception as error:
-        report.problems.append(
-            f'torch cannot be used ({type(error).__name__}: {error}); '
-            'install it again'
-        )
+        told = f'torch cannot be used ({type(error).__name__}: {error})'
+        missing = ''
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            missing = error.name.split('.')[0]
+        if missing in ('', 'torch', 'mmpaco'):
+            missing = 'it again'
+        report.problems.append(f'{told}; install {missing}')
     return False

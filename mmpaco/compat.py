@@ -19,7 +19,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Optional
 
-from mmpaco.stack_versions import FAMILIES
+from mmpaco.stack_versions import FAMILIES, PYTHONS
 
 __all__ = ['Stack', 'check_stack', 'installed_stack', 'require', 'stock_tool']
 
@@ -48,10 +48,14 @@ class Stack:
         return f'{self.family}: {found or "nothing installed"}'
 
 
-def _version(name: str) -> Optional[str]:
+def installed_version(name: str) -> Optional[str]:
+    """Give the version of a distribution, None if it is not installed.
+
+    Nor is one of which an interrupted pip left a folder without metadata.
+    """
     try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
+        return metadata.version(name) or None
+    except (metadata.PackageNotFoundError, KeyError):
         return None
 
 
@@ -74,11 +78,11 @@ def installed_stack() -> Stack:
     families = []
     for family in FAMILIES:
         for name in _names(family):
-            version = _version(name)
+            version = installed_version(name)
             if version is not None:
                 versions[name] = version
                 families.append(family)
-    torch = _version('torch')
+    torch = installed_version('torch')
     if torch is not None:
         versions['torch'] = torch
     if not families:
@@ -86,8 +90,8 @@ def installed_stack() -> Stack:
     return Stack(families[0] if len(set(families)) == 1 else 'mixed', versions)
 
 
-def _release(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version: '2.1.2+cu121' is (2, 1, 2)."""
+def release(version: str) -> tuple[int, ...]:
+    """Give the numbers of a version: '2.1.2+cu121' is (2, 1, 2)."""
     match = re.match(r'\d+(\.\d+)*', version)
     return tuple(int(x) for x in match.group().split('.')) if match else ()
 
@@ -116,18 +120,24 @@ def _install_command(family: str, *packages: str) -> str:
     return ' && '.join(steps)
 
 
+def _families_here() -> list[str]:
+    minor = sys.version_info[1]
+    # A Python newer than those tested is one for the maintained family.
+    return [f for f in FAMILIES if minor in PYTHONS[f]] or ['onedl']
+
+
 def _raise_mixture(stack: Stack) -> None:
     # Both families write into the same folders, so that removing one leaves
     # the other full of holes: all of them go, and one comes back.
     removal = ' '.join(name for name in stack.versions if name != 'torch')
     commands = '\n'.join(
         f'  pip uninstall -y {removal} && {_install_command(family)}'
-        for family in FAMILIES
+        for family in _families_here()
     )
     raise RuntimeError(
         'mmpaco found distributions of OneDL and of OpenMMLab in one '
         f'environment ({stack}). They overwrite each other; keep one family, '
-        f'with one of\n{commands}'
+        f'with\n{commands}'
     )
 
 
@@ -150,12 +160,11 @@ def check_stack() -> Stack:
     if stack.family == 'mixed':
         _raise_mixture(stack)
     if stack.family == 'none':
-        # The forks need Python 3.10.
-        family = 'onedl' if sys.version_info >= (3, 10) else 'openmmlab'
         raise ImportError(
             'mmpaco needs mmengine and mmcv, and neither is installed. Run\n  '
             + _install_command(
-                family, 'torch', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'
+                _families_here()[0],
+                *('torch', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'),
             )
         )
     lite = stack.versions.get(_MMCV_LITE)
@@ -175,10 +184,10 @@ def check_stack() -> Stack:
             if package not in ('mmseg', 'mmpretrain'):
                 missing.append(package)
             continue
-        if _release(version) < _release(distribution.minimum):
+        if release(version) < release(distribution.minimum):
             old.append(package)
         # A patch release is not news; a new minor release may break things.
-        elif _release(version)[:2] > _release(distribution.tested)[:2]:
+        elif release(version)[:2] > release(distribution.tested)[:2]:
             warnings.warn(
                 f'mmpaco was tested with {distribution.name} '
                 f'{distribution.tested} and earlier, but {version} is '

@@ -7,7 +7,13 @@ a build needs neither torch nor mmpaco.
 
 from typing import NamedTuple
 
-__all__ = ['FAMILIES', 'Distribution', 'stack_requirements']
+__all__ = [
+    'FAMILIES',
+    'PYTHONS',
+    'TORCH_MINIMUM',
+    'Distribution',
+    'stack_requirements',
+]
 
 
 class Distribution(NamedTuple):
@@ -24,6 +30,10 @@ class Distribution(NamedTuple):
     tested: str
 
 
+# The Pythons that each family was tested on, 11 for 3.11.
+PYTHONS = {'onedl': range(10, 14), 'openmmlab': range(9, 12)}
+# Of mmpaco.losses, which need no stack.
+TORCH_MINIMUM = '2.1'
 FAMILIES = {
     'onedl': {
         'torch': Distribution('torch', '2.4', '2.14.1'),
@@ -33,7 +43,7 @@ FAMILIES = {
         'mmpretrain': Distribution('onedl-mmpretrain', '1.3.0', '1.3.6'),
     },
     'openmmlab': {
-        'torch': Distribution('torch', '2.1', '2.1.2'),
+        'torch': Distribution('torch', TORCH_MINIMUM, '2.1.2'),
         'mmengine': Distribution('mmengine', '0.10.0', '0.10.7'),
         'mmcv': Distribution('mmcv', '2.0.0', '2.1.0'),
         'mmseg': Distribution('mmsegmentation', '1.2.0', '1.2.2'),

@@ -86,6 +86,41 @@ def test_a_torch_that_does_not_load_is_wrong_whatever_it_raises(broken):
     assert rows(result.stdout)['torch'].strip() == ONEDL['torch']
 
 
+@pytest.mark.parametrize(
+    ('source', 'said'),
+    [
+        ('import torch._C', "named 'torch._C'); install it again"),
+        ('torch_c', "name 'torch_c' is not defined); install it again"),
+        ('import sympy_', "named 'sympy_'); install sympy_"),
+        (None, 'torch 2.14.1 is listed as installed, but there is none'),
+    ],
+)
+def test_half_a_torch_is_wrong_and_told_with_the_rest(broken, source, said):
+    result = broken(ONEDL, source)
+    assert result.returncode == 1
+    assert rows(result.stdout)['stack'].strip().startswith('onedl')
+    assert 'wrong: torch' in result.stdout and said in result.stdout
+    assert not result.stderr
+
+
+def test_a_torch_too_old_for_the_losses_is_wrong_without_a_stack(broken):
+    result = broken({'torch': '1.13.1+cu117'}, '')
+    assert result.returncode == 1
+    said = 'wrong: mmpaco needs at least torch 2.1, but 1.13.1+cu117 is'
+    assert said in result.stdout
+    assert 'mmpaco.losses works' not in result.stdout
+
+
+@pytest.mark.parametrize('name', ['numpy', 'onedl-mmcv'])
+def test_what_pip_left_without_metadata_is_not_installed(
+    broken, tmp_path, name
+):
+    (tmp_path / f'{name.replace("-", "_")}-2.0.dist-info').mkdir()
+    result = broken({k: v for k, v in ONEDL.items() if k != name})
+    assert not result.stderr
+    assert f'  {name}  ' not in result.stdout
+
+
 def test_a_stack_newer_than_tested_is_noted(broken):
     result = broken({**ONEDL, 'onedl-mmengine': '0.11.0'})
     assert 'note: mmpaco was tested with onedl-mmengine' in result.stdout

@@ -110,6 +110,25 @@ def test_an_empty_environment_is_told_a_stack_for_its_python(
 
 
 @pytest.mark.parametrize(
+    ('minor', 'first'),
+    [
+        (9, '"torch~=2.1.2" "torchvision~=0.16.2" "numpy<2"'),
+        (10, '"torch~=2.14.1" "onedl-mmengine~=0.10.12"'),
+        (14, '"torch~=2.14.1" "onedl-mmengine~=0.10.12"'),
+    ],
+)
+def test_the_command_is_of_a_family_that_has_this_python(
+    evaluate, minor, first
+):
+    as_if = f"setattr(__import__('sys'), 'version_info', (3, {minor}))"
+    assert f'pip install {first}' in evaluate({}, f'({as_if}, check_stack())')
+    mixed = {**ONEDL, 'mmcv': '2.1.0'}
+    output = evaluate(mixed, f'({as_if}, check_stack())')
+    assert ('"onedl-mmcv~=' in output) == (minor > 9)
+    assert ('"mmcv~=' in output) == (minor < 12)
+
+
+@pytest.mark.parametrize(
     ('versions', 'name', 'command'),
     [
         (ONEDL, 'torch', 'pip install "torch~=2.14.1" torchvision'),

@@ -73,7 +73,9 @@ RULES = {
     **{name: Rule(others=set()) for name in LIGHT},
     # Its command prints the report, which alone imports torch.
     'compat': Rule({'stack_versions', 'bug_report'}, others=set()),
-    'bug_report': Rule({'compat', 'losses'}, others={'torch'}),
+    'bug_report': Rule(
+        {'compat', 'losses', 'stack_versions'}, others={'torch'}
+    ),
     'registry': Rule({'compat', 'losses'}, {'mmengine'}),
 }
 

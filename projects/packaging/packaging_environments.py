@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from mmpaco.stack_versions import FAMILIES
+from mmpaco.stack_versions import FAMILIES, PYTHONS
 
 ROOT = Path(__file__).resolve().parents[2]
 USES = Path(__file__).resolve().parent / 'uses'
@@ -31,9 +31,9 @@ class Support(NamedTuple):
 
 
 STACKS = {
-    'onedl': Support(range(10, 14)),
+    'onedl': Support(PYTHONS['onedl']),
     'openmmlab': Support(
-        range(9, 12),
+        PYTHONS['openmmlab'],
         ('numpy<2',),
         (
             ('-r', str(ROOT / 'requirements' / 'upstream-build.txt')),
