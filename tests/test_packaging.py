@@ -3,11 +3,13 @@
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging_archives import copy_files
 from support.paths import ROOT
 
 import mmpaco
@@ -51,6 +53,26 @@ def test_a_wheel_holds_neither_tests_nor_projects_nor_caches(wheel):
         assert name.rsplit('/', 1)[-1] not in theirs
         assert name.startswith(('mmpaco/', f'mmpaco-{mmpaco.__version__}'))
         assert '__pycache__' not in name and '/tests/' not in name
+
+
+def test_an_sdist_holds_what_the_package_and_its_tests_are_made_of(tmp_path):
+    source = tmp_path / 'source'
+    copy_files(ROOT, source)
+    files = [x for x in source.rglob('*') if x.is_file()]
+    # What runs leave beside the sources, and a secret, stay here.
+    stray = [source / x for x in ('.env', 'work_dirs/a.pth', 'data/a.png')]
+    stray += [source / 'configs/__pycache__/a.pyc', source / 'mmpaco/.mim/a']
+    for file in stray:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('')
+    command = [sys.executable, 'setup.py', '-q', 'sdist', '-d', tmp_path]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    with tarfile.open(next(tmp_path.glob('mmpaco-*.tar.gz'))) as archive:
+        names = [x.name.split('/', 1)[-1] for x in archive if x.isfile()]
+    missing = {x.relative_to(source).as_posix() for x in files} - set(names)
+    of_checkouts = ('.ci/', '.gitignore', '.pre-commit-config.yaml')
+    assert not [x for x in missing if not x.startswith(of_checkouts)]
+    assert not {x.relative_to(source).as_posix() for x in stray} & set(names)
 
 
 def test_shell_tools_in_a_wheel_stay_executable(wheel):
