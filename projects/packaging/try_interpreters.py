@@ -20,6 +20,7 @@ from packaging_environments import STACKS, find_interpreter, try_out
 from packaging_table import table
 
 from mmpaco.files import write_text
+from mmpaco.runner.tool_ending import run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 MINORS = range(9, 14)
@@ -71,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)
