@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import metadata, util
+from importlib import import_module, metadata, util
 from pathlib import Path
 
 import mmpaco
@@ -125,6 +125,8 @@ def bug_report() -> BugReport:
         *_versions(),
     ]
     has_torch = _add_device(report)
+    if has_torch:
+        _check_torchvision(report)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         try:
@@ -170,3 +172,16 @@ def _add_device(report: BugReport) -> bool:
             missing = 'it again'
         report.problems.append(f'{told}; install {missing}')
     return False
+
+
+def _check_torchvision(report: BugReport) -> None:
+    """See whether it was built for this torch, which no metadata tells."""
+    if util.find_spec('torchvision') is None:
+        return
+    try:
+        import_module('torchvision')
+    except Exception as error:
+        report.problems.append(
+            f'torchvision cannot be used ({type(error).__name__}: {error}); '
+            'install torch and torchvision again, together and from one index'
+        )

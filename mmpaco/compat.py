@@ -160,12 +160,15 @@ def check_stack() -> Stack:
     if stack.family == 'mixed':
         _raise_mixture(stack)
     if stack.family == 'none':
+        family = _families_here()[0]
+        torch = release(stack.versions.get('torch', ''))
+        _, least, most = map(release, FAMILIES[family]['torch'])
+        # One that fits was chosen with its CUDA, and stays.
+        fits = least <= torch and torch[:2] <= most[:2]
+        needed = [x for x in FAMILIES[family] if not (fits and x == 'torch')]
         raise ImportError(
             'mmpaco needs mmengine and mmcv, and neither is installed. Run\n  '
-            + _install_command(
-                _families_here()[0],
-                *('torch', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'),
-            )
+            + _install_command(family, *needed)
         )
     lite = stack.versions.get(_MMCV_LITE)
     if lite is not None and 'mmcv' in stack.versions:

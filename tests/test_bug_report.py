@@ -144,7 +144,21 @@ sys.exit(main())
     assert result.returncode == 0, result.stderr
     assert rows(result.stdout)['stack'].strip() == 'none'
     assert 'note: mmpaco.losses works, but mmpaco needs' in result.stdout
+    # That torch stays as it is.
+    assert '"torch~=' not in result.stdout
     assert 'wrong:' not in result.stdout
+
+
+def test_a_torchvision_of_another_torch_is_wrong(tmp_path):
+    (tmp_path / 'torchvision').mkdir()
+    (tmp_path / 'torchvision' / '__init__.py').write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
+    result = report(PYTHONPATH=f'{tmp_path}:{ROOT}')
+    assert result.returncode == 1
+    said = 'torchvision cannot be used (RuntimeError: operator torchvision::'
+    assert f'wrong: {said}' in result.stdout
+    assert rows(result.stdout)['Triton path']
 
 
 @pytest.mark.parametrize('form', ('bug_report', 'feature_request'))

@@ -1,6 +1,5 @@
 """The run over interpreters, on the one that runs the tests."""
 
-import re
 import subprocess
 import sys
 import tarfile
@@ -8,7 +7,7 @@ import zipfile
 
 import pytest
 from packaging_archives import checksums, content, copy_files
-from packaging_environments import STACKS, USES, Environment, find_interpreter
+from packaging_environments import USES, Environment, find_interpreter
 from packaging_table import table
 from support.paths import PROJECTS, ROOT
 from support.processes import environment
@@ -22,14 +21,6 @@ def run(*command, cwd=ROOT):
         capture_output=True,
         text=True,
     )
-
-
-def test_the_pythons_tried_are_those_that_setup_names():
-    text = (ROOT / 'setup.py').read_text()
-    first, end = map(int, re.search(r'range\((\d+), (\d+)\)', text).groups())
-    tried = {minor for support in STACKS.values() for minor in support.minors}
-    assert tried == set(range(first, end))
-    assert f"python_requires='>=3.{min(tried)}'" in text
 
 
 def test_an_interpreter_is_one_that_runs_and_has_the_version():
