@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmpaco.files import PathLike, write_text
 from mmpaco.methods import Facts, Method, Options, Plan, Refusal, toolbox_of
-from mmpaco.methods.settings import as_there, complete
+from mmpaco.methods.given_settings import as_there, complete
 from mmpaco.methods.training_data import type_name
 from mmpaco.runner.method_configs import (
     MethodConfig,

@@ -22,7 +22,8 @@ from mmpaco.methods import (
     toolbox_of,
 )
 from mmpaco.methods.config_text import config_text
-from mmpaco.methods.settings import as_there, asked, complete, merged, named
+from mmpaco.methods.given_settings import as_there, asked, complete, named
+from mmpaco.methods.settings import merged
 from mmpaco.methods.views import shipped_configs
 
 from .config_files import load_config

@@ -9,7 +9,8 @@ from support.method_plans import BASE, MIXED, applied, told
 from support.scope import enter_scope
 
 from mmpaco.methods import Refusal, find_method
-from mmpaco.methods.settings import merged, named
+from mmpaco.methods.given_settings import named
+from mmpaco.methods.settings import merged
 
 TWO_STAGES = ('crt', 'lws', 'mislas')
 SAMPLER = dict(type='mmpaco.ClassPowerSampler', power=0, in_a_row=4)

@@ -5,7 +5,8 @@ import copy
 from mmengine.config import Config
 
 from mmpaco.methods import Facts, Options, find_method, methods
-from mmpaco.methods.settings import complete, merged
+from mmpaco.methods.given_settings import complete
+from mmpaco.methods.settings import merged
 
 STEPS = [
     dict(type='LoadImageFromFile'),

@@ -4,7 +4,8 @@ import pytest
 from mmengine.config import Config
 
 from mmpaco.methods import Facts, Method, Options, Plan, Refusal
-from mmpaco.methods.settings import as_there, asked, complete, merged, named
+from mmpaco.methods.given_settings import as_there, asked, complete, named
+from mmpaco.methods.settings import merged
 
 BASE = Config(
     dict(
