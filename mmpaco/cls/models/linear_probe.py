@@ -6,9 +6,10 @@ from typing import Any
 from mmengine.logging import MessageHub
 from mmengine.runner import CheckpointLoader
 from mmpretrain.models import ImageClassifier
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmpaco.engine.hooks.frozen_weights_hook import pretrained_modules
 from mmpaco.registry import MODELS
 
 from .scaled_head import ScaledClsHead
@@ -100,7 +101,8 @@ class LinearProbeClassifier(ImageClassifier):
                     'pretrained=... (load_from would load the head, too)'
                 )
             super().init_weights()
-            self._is_given |= _names_a_checkpoint(self.backbone)
+            named = pretrained_modules(self.backbone)
+            self._is_given |= next(named, None) is not None
             return
         # mmengine would load all of it, and go on without what is missing.
         self.init_cfg = None
@@ -185,11 +187,3 @@ class LinearProbeClassifier(ImageClassifier):
                 if not (self.moving_statistics and moves):
                     module.training = False
         return self
-
-
-def _names_a_checkpoint(module: nn.Module) -> bool:
-    """Tell whether ``init_cfg`` of a module or a part of it names one."""
-    return any(
-        'Pretrained' in str(getattr(part, 'init_cfg', None))
-        for part in module.modules()
-    )

@@ -59,16 +59,24 @@ class FrozenWeightsHook(Hook):
         # To resume may find nothing, and is to begin then.
         if runner.iter or runner._load_from is not None:
             return
-        for module, source in _pretrained(unwrapped(runner.model)):
+        for module, source in pretrained_modules(unwrapped(runner.model)):
             frozen = dict(_frozen(module))
             if frozen:
                 _check(module, frozen, source)
 
 
-def _pretrained(
+def pretrained_modules(
     module: nn.Module,
 ) -> Iterator[tuple[nn.Module, dict[str, Any]]]:
-    """Find the modules that a checkpoint is loaded into, and say which."""
+    """Find the modules that a checkpoint is loaded into, and say which.
+
+    Args:
+        module: A network.
+
+    Yields:
+        tuple[nn.Module, dict]: A module, and the ``init_cfg`` that names its
+        checkpoint.
+    """
     configs = getattr(module, 'init_cfg', None) or []
     for config in [configs] if isinstance(configs, Mapping) else configs:
         if config.get('type') == 'Pretrained':
@@ -76,7 +84,7 @@ def _pretrained(
     for child in module.children():
         # An average begins with the weights of its model.
         if not isinstance(child, BaseAveragedModel):
-            yield from _pretrained(child)
+            yield from pretrained_modules(child)
 
 
 def _frozen(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
