@@ -43,6 +43,7 @@ def _child(parent: root.Registry, *rooms: str) -> root.Registry:
 
 
 MODELS = _child(root.MODELS, 'cls.models', 'seg.models')
+OPTIM_WRAPPERS = _child(root.OPTIM_WRAPPERS, 'engine.bfloat16_optim_wrapper')
 MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS, 'runner.cpu_ddp')
 STRATEGIES = _child(root.STRATEGIES, 'runner.fsdp_strategy')
 # mmpretrain and mmseg print when their datasets are imported: looking up a

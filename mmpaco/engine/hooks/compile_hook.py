@@ -1,0 +1,91 @@
+"""A hook that compiles a part of the model, and leaves its losses as they are."""
+
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from mmpaco.registry import HOOKS
+
+
+@HOOKS.register_module()
+class CompileHook(Hook):
+    """Trains with a compiled backbone.
+
+    ``compile`` of mmengine compiles all of the model at once, together with
+    its data samples, which are others in each iteration. A backbone sees
+    images alone and compiles once, in half a minute on one core for a
+    ResNet-32. Results are the same up to rounding (docs/performance.md).
+    Validation and test take it as it is, and checkpoints do not change.
+
+    Args:
+        modules (tuple[str]): Names of the parts, such as ``'backbone'`` or
+            ``'head.projector'``. Defaults to the backbone.
+        **options: Options of ``torch.compile``, such as ``mode``.
+
+    Raises:
+        ValueError: Before the training, if the model has no such part.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from torch import nn
+        >>> from mmpaco.registry import HOOKS
+        >>> hook = HOOKS.build(
+        ...     dict(type='mmpaco.CompileHook', backend='eager'))
+        >>> model = nn.ModuleDict(dict(backbone=nn.Linear(3, 4)))
+        >>> hook.before_train(SimpleNamespace(model=model))  # as a runner does
+        >>> model.backbone(torch.ones(2, 3)).shape
+        torch.Size([2, 4])
+    """
+
+    def __init__(
+        self, modules: tuple[str, ...] = ('backbone',), **options: Any
+    ) -> None:
+        self.modules = tuple(modules)
+        self.options = options
+
+    def before_train(self, runner: Runner) -> None:
+        """Compile the parts in place.
+
+        Args:
+            runner (Runner): It holds the model.
+        """
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        for name in self.modules:
+            try:
+                module = model.get_submodule(name)
+            except AttributeError:
+                known = [x for x, _ in model.named_children()]
+                raise ValueError(
+                    f'{type(model).__name__} has no part {name!r} to compile; '
+                    f'its parts are {known}, and theirs, as in head.projector'
+                ) from None
+            _compile(module, self.options)
+
+    def after_train(self, runner: Runner) -> None:
+        """Take the parts as they were.
+
+        Args:
+            runner (Runner): It holds the model.
+        """
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        for name in self.modules:
+            vars(model.get_submodule(name)).pop('forward', None)
+
+
+def _compile(module: nn.Module, options: dict[str, Any]) -> None:
+    plain = module.forward
+    compiled = torch.compile(plain, **options)
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        # For the few batches of a validation it would compile once more.
+        return (compiled if module.training else plain)(*args, **kwargs)
+
+    module.forward = forward  # type: ignore[method-assign]
