@@ -31,6 +31,7 @@ class Experiment:
         config: Stem of its config below ``configs/``.
         setting: Environment variables that the config reads, by name.
         seed: The seed.
+        env: Other environment variables, which are no setting.
         after: Label and config of the first stage, whose checkpoint it starts
             from.
         normalised: Label of the same checkpoint with a tau-normalised
@@ -41,6 +42,7 @@ class Experiment:
     config: str
     setting: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
     after: Optional[tuple[str, str]] = None
     normalised: Optional[str] = None
 
@@ -108,7 +110,7 @@ class Grid:
         if not path.exists():
             return None
         record: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-        if record['config_sha256'] != self._run(job).config_sha256:
+        if record['config_sha256'] != self.run(job).config_sha256:
             return None
         if job.after is not None:
             first = self.record(self._first(job))
@@ -123,10 +125,15 @@ class Grid:
             self.records / f'{name}.json', json.dumps(record, indent=1) + '\n'
         )
 
-    def _run(self, job: Experiment) -> Run:
-        env = {**job.setting, 'SEED': str(job.seed)}
+    def run(self, job: Experiment) -> Run:
+        """Give the run of a job, with its merged config.
+
+        Args:
+            job: The job.
+        """
+        env = {**job.env, **job.setting, 'SEED': str(job.seed)}
         if job.after is not None:
-            first = self._run(self._first(job))
+            first = self.run(self._first(job))
             last = f'epoch_{first.cfg.train_cfg["max_epochs"]}.pth'
             # Relative, if the folder is: a record knows its config by a hash.
             env['STAGE1'] = (first.dir / last).as_posix()
@@ -140,7 +147,7 @@ class Grid:
         )
 
     def _first(self, job: Experiment) -> Experiment:
-        return Experiment(*job.after, job.setting, job.seed)
+        return Experiment(*job.after, job.setting, job.seed, job.env)
 
     def known(self, jobs: Iterable[Experiment]) -> list[dict[str, Any]]:
         """Read the records that there are.
@@ -158,27 +165,42 @@ class Grid:
         """Choose the best trial of each method on the validation list.
 
         Args:
-            trials: Jobs, of which those with a record are compared.
+            trials: Jobs, of which those with a record are compared. One
+                alone needs no record.
 
         Returns:
             The chosen job of each label, in the order of the labels.
 
         Raises:
-            RuntimeError: If a label has no record yet.
+            RuntimeError: If a label has several trials and no record yet.
         """
-        best: dict[str, tuple[Optional[Experiment], float]] = {}
+        groups: dict[str, list[Experiment]] = {}
         for job in trials:
-            most = best.setdefault(job.label, (None, -1.0))[1]
-            record = self.record(job)
-            if record is not None and last_validation(record) > most:
-                best[job.label] = job, last_validation(record)
-        missing = [label for label, (job, _) in best.items() if job is None]
+            groups.setdefault(job.label, []).append(job)
+        chosen = {
+            label: self.best(jobs) if len(jobs) > 1 else jobs
+            for label, jobs in groups.items()
+        }
+        missing = [label for label, jobs in chosen.items() if not jobs]
         if missing:
             raise RuntimeError(
                 f'no trial of {", ".join(missing)} is finished; train them '
                 'before anything is chosen'
             )
-        return {label: job for label, (job, _) in best.items()}
+        return {label: jobs[0] for label, jobs in chosen.items()}
+
+    def best(self, jobs: Iterable[Experiment]) -> list[Experiment]:
+        """Order what is finished by the validation list.
+
+        Args:
+            jobs: Jobs, some of them perhaps not trained yet.
+
+        Returns:
+            Those with a record, the best first.
+        """
+        known = [job for job in jobs if self.record(job) is not None]
+        known.sort(key=lambda job: -last_validation(self.record(job) or {}))
+        return known
 
     def train(self, jobs: Iterable[Experiment]) -> None:
         """Train what has no record yet, and record it.
@@ -199,7 +221,7 @@ class Grid:
             job
             for job in missing
             if job.after is not None
-            and not self._run(self._first(job)).finished
+            and not self.run(self._first(job)).finished
         ]
         # What waits for nothing keeps the cores busy beside first stages.
         ready = [job for job in missing if job not in waiting]
@@ -207,14 +229,14 @@ class Grid:
         self._run_all(waiting)
 
     def _run_all(self, jobs: Sequence[Experiment]) -> None:
-        runs = {self._run(job).dir: job for job in jobs}
+        runs = {self.run(job).dir: job for job in jobs}
         for job in jobs:
             # It may have ended just before the grid was stopped.
-            run = self._run(job)
+            run = self.run(job)
             if run.finished:
                 self._close(job, run)
         run_all(
-            [self._run(job) for job in jobs],
+            [self.run(job) for job in jobs],
             self.tools,
             self.jobs,
             then=lambda run: self._close(runs[run.dir], run),

@@ -2,22 +2,19 @@
 
 import json
 import re
-import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from evidence_claims import ADJUSTED, STEEPNESS, Claim, claims_table
+from evidence_description import Description, Method, Results
 from evidence_grid import Experiment, Grid
+from evidence_page import fill
 from evidence_record import last_validation
-from evidence_report import (
-    Claim,
-    adjusted_accuracy,
+from evidence_tables import (
     adjusted_table,
-    by_label,
-    claims_table,
-    fill,
-    judge,
     methods_table,
     steepness,
     trials_table,
@@ -25,7 +22,7 @@ from evidence_report import (
 from mmengine.config import Config
 from mmengine.runner import Runner
 from support.paths import CONFIGS as SHIPPED
-from support.paths import DOCS, ROOT
+from support.paths import ROOT
 
 from mmpaco.analysis.logit_adjustment import STRENGTHS
 
@@ -90,7 +87,7 @@ def two_stages():
 
 def write_record(grid, job, seconds):
     record = {
-        'config_sha256': grid._run(job).config_sha256,
+        'config_sha256': grid.run(job).config_sha256,
         'seconds': seconds,
         'cpu_seconds': seconds,
     }
@@ -101,8 +98,9 @@ def write_record(grid, job, seconds):
 
 def test_it_records_both_stages_and_the_normalised_classifier(folder):
     grid, job = make_grid(folder), two_stages()
+    other = replace(job, setting={'TEMPERATURE': '0.07'})
     with pytest.raises(RuntimeError, match='no trial of SupCon'):
-        grid.choose([job])
+        grid.choose([job, other])
     # The first stage is trained again if its checkpoint is gone.
     write_record(grid, grid._first(job), 60.0)
     grid.train([job])
@@ -126,7 +124,7 @@ def test_it_records_both_stages_and_the_normalised_classifier(folder):
     assert record['adjusted']['strength'] in STRENGTHS
     assert 0 <= float(normalised['setting']['tau']) <= 1
     assert len(normalised['test']['classes']) == 100
-    assert grid.choose([job]) == {'SupCon': job}
+    assert grid.choose([other, job]) == {'SupCon': job}
 
 
 def test_it_records_how_strong_contrast_is(folder):
@@ -135,7 +133,7 @@ def test_it_records_how_strong_contrast_is(folder):
     job = Experiment('GPaCo', config, {'ALPHA': '0.01'})
     grid.train([job])
     (record,) = grid.known([job])
-    log = grid._run(job).log.read_text(errors='replace')
+    log = grid.run(job).log.read_text(errors='replace')
     # The tiny set has as many images of each class.
     told = re.search(r'alpha x K is (\S+) for each class.*?\(K = (\S+) ', log)
     assert record['alpha_k'] == float(told[1])
@@ -207,36 +205,62 @@ def record(label, seed, accuracy, **others):
     }
 
 
-def test_a_claim_holds_only_if_every_seed_says_so():
-    worse = [record('b', 0, 30.0), record('b', 1, 31.0)]
-    better = [record('a', 0, 31.0), record('a', 1, 33.0)]
-    mixed = [record('a', 0, 31.0), record('a', 1, 30.0)]
-    assert judge(better, worse) == 'holds: +1.50 ± 0.71 (2 seeds)'
-    assert judge(worse, better) == 'does not hold: -1.50 ± 0.71 (2 seeds)'
-    assert judge(mixed, worse) == 'seeds disagree: +0.00 ± 1.41 (2 seeds)'
-    assert judge(better[:1], worse) == 'holds: +1.00 (one seed)'
-    assert judge(better, []) == 'not run yet'
+def results_of(*records, counts=(), trials=(), chosen=None):
+    groups = {}
+    for each in records:
+        groups.setdefault(each['label'], []).append(each)
+    return Results(groups, trials, chosen or {}, counts)
+
+
+def body(table):
+    return table.splitlines()[2:]
+
+
+@pytest.mark.parametrize(
+    ('better', 'said'),
+    [
+        ((31.0, 33.0, 32.5), 'holds | +1.83 ± 0.76 (3 seeds)'),
+        ((29.0, 29.0, 29.0), 'does not hold | -1.33 ± 0.58 (3 seeds)'),
+        # Every seed is above, and one of them alone makes the difference.
+        ((30.1, 31.1, 33.0), 'not decided | +1.07 ± 1.67 (3 seeds)'),
+        ((31.0, 30.0, 30.0), 'not decided | +0.00 ± 1.00 (3 seeds)'),
+        ((31.0, 32.0), 'not decided | +1.00 ± 0.00 (2 seeds)'),
+        ((33.0,), 'not decided | +3.00 (one seed)'),
+        ((), 'not run yet | –'),
+    ],
+)
+def test_a_claim_is_decided_by_the_spread_of_three_seeds(better, said):
+    worse = [record('b', i, x) for i, x in enumerate((30.0, 31.0, 30.0))]
+    above = [record('a', i, x) for i, x in enumerate(better)]
     table = claims_table(
-        [Claim('a is better', 'a', 'b'), Claim('c is', 'c', 'b')],
-        by_label([*worse, *better]),
+        results_of(*worse, *above), [Claim('a is better', 'a', 'b')]
     )
-    assert table.splitlines()[2:] == [
-        '| a is better | holds: +1.50 ± 0.71 (2 seeds) |',
-        '| c is | not run yet |',
+    assert body(table) == [f'| a is better | {said} |']
+
+
+def test_a_claim_compares_the_same_seeds():
+    results = results_of(
+        *(record('a', seed, 40.0 + seed) for seed in (0, 2, 3)),
+        *(record('b', seed, 30.0 + seed) for seed in (3, 1, 0)),
+    )
+    table = claims_table(results, [Claim('a is better', 'a', 'b')])
+    assert body(table) == [
+        '| a is better | not decided | +10.00 ± 0.00 (2 seeds) |'
     ]
 
 
 def test_tables_tell_mean_and_spread():
     runs = [record('a', 0, 30.0, alpha_k=0.59), record('a', 1, 32.0)]
-    rows = methods_table({'a': runs, 'b': []}).splitlines()[2:]
+    milder = record('c', 0, 30.0, test={'all': 35.0, 'many': 36.0})
+    results = results_of(*runs, milder)
     cell = '31.00 ± 1.41'
-    assert rows == [
+    assert body(methods_table(results, ['a', 'b', 'c'])) == [
         f'| a | {cell} | {cell} | {cell} | {cell} | 0.59 | 2 | 2 |',
         '| b | – | – | – | – | – | – | not run yet |',
-    ]
-    milder = record('c', 0, 30.0, test={'all': 35.0, 'many': 36.0})
-    assert methods_table({'c': [milder]}).splitlines()[2:] == [
         '| c | 35.00 | 36.00 | – | – | – | 1 | 2 |',
+    ]
+    assert body(methods_table(results, ['a'], seeds=1)) == [
+        '| a | 30.00 | 30.00 | 30.00 | 30.00 | 0.59 | 1 | 2 |',
     ]
     trials = [
         record('a', 0, 31.0),
@@ -244,7 +268,8 @@ def test_tables_tell_mean_and_spread():
     ]
     assert last_validation(trials[0]) == 31.0
     chosen = {'a': Experiment('a', 'c', {'ALPHA': '0.01'})}
-    assert trials_table(trials, chosen).splitlines()[2:] == [
+    told = trials_table(results_of(trials=trials, chosen=chosen))
+    assert body(told) == [
         '| a | alpha 0.01 | **31.00** |',
         '| a | alpha 0.05 | 30.00 |',
     ]
@@ -255,20 +280,16 @@ def test_steepness_compares_the_ends_of_the_tail():
     norms = [1.0, 8.0, 3.0, 4.0, 2.0]
     assert steepness(record('a', 0, 1.0, gradient_norm=norms), counts) == 8
     assert steepness(record('a', 0, 1.0), counts) is None
-    records = {
-        'a': [record('a', s, 1.0, gradient_norm=norms) for s in (0, 1)],
-        'b': [record('b', 1, 9.0, gradient_norm=[1.0] * 5)],
-        'c': [record('c', 1, 9.0)],
-    }
-    table = claims_table(
-        [Claim('a is steeper', 'a', 'b'), Claim('c is', 'c', 'b')],
-        records,
-        'ratio',
-        lambda run: steepness(run, counts),
+    results = results_of(
+        *(record('a', s, 1.0, gradient_norm=norms) for s in (0, 1)),
+        record('b', 1, 9.0, gradient_norm=[1.0] * 5),
+        record('c', 1, 9.0),
+        counts=counts,
     )
-    assert table.splitlines()[2:] == [
-        '| a is steeper | holds: +7.00 (one seed) |',
-        '| c is | not run yet |',
+    claims = [Claim('a is steeper', 'a', 'b'), Claim('c is', 'c', 'b')]
+    assert body(claims_table(results, claims, STEEPNESS)) == [
+        '| a is steeper | not decided | +7.00 (one seed) |',
+        '| c is | not run yet | – |',
     ]
 
 
@@ -276,27 +297,21 @@ def test_methods_are_compared_again_with_their_logits_adjusted():
     def adjusted(strength, accuracy):
         return {'strength': strength, 'all': accuracy}
 
-    records = {
-        'a': [
-            record('a', 0, 25.0, adjusted=adjusted(1.0, 30.0)),
-            record('a', 1, 26.0, adjusted=adjusted(0.9, 32.0)),
-        ],
-        'b': [record('b', 0, 31.0, adjusted=adjusted(-0.1, 31.5))],
-        'c': [record('c', 0, 31.0)],
-    }
-    assert adjusted_table(records).splitlines()[2:] == [
+    results = results_of(
+        record('a', 0, 25.0, adjusted=adjusted(1.0, 30.0)),
+        record('a', 1, 26.0, adjusted=adjusted(0.9, 32.0)),
+        record('b', 0, 31.0, adjusted=adjusted(-0.1, 31.5)),
+        record('c', 0, 31.0),
+    )
+    assert body(adjusted_table(results, ['a', 'b', 'c'])) == [
         '| a | 25.50 ± 0.71 | 31.00 ± 1.41 | 1, 0.9 |',
         '| b | 31.00 | 31.50 | -0.1 |',
     ]
-    table = claims_table(
-        [Claim('b is better', 'b', 'a'), Claim('c is', 'c', 'a')],
-        records,
-        'points',
-        adjusted_accuracy,
-    )
-    assert table.splitlines()[2:] == [
-        '| b is better | holds: +1.50 (one seed) |',
-        '| c is | not run yet |',
+    assert adjusted_table(results, ['c']) == 'Not run yet.'
+    claims = [Claim('b is better', 'b', 'a'), Claim('c is', 'c', 'a')]
+    assert body(claims_table(results, claims, ADJUSTED)) == [
+        '| b is better | not decided | +1.50 (one seed) |',
+        '| c is | not run yet | – |',
     ]
 
 
@@ -312,16 +327,59 @@ def test_a_page_is_filled_between_its_marks(tmp_path):
         fill(page, {'y': 'text'})
 
 
-def test_the_page_of_the_evidence_has_all_marks(tmp_path):
-    page = tmp_path / 'page.md'
-    shutil.copy(DOCS / 'evidence.md', page)
-    names = (
-        'trials',
-        'methods',
-        'claims',
-        'adjusted',
-        'ablations',
-        'gradients',
+def describe(*methods, **options):
+    return Description('x', 'x.md', 'configs', 'work', methods, {}, **options)
+
+
+@pytest.mark.parametrize(
+    ('methods', 'said'),
+    [
+        ([Method('a', 'x'), Method('a', 'y')], "two methods .* called 'a'"),
+        ([Method('a', 'x'), Method('b', like='c')], "'b' is like 'c', which"),
+        (
+            [Method('a', 'x'), Method('b', like='a'), Method('c', like='b')],
+            r"'c' is like 'b', which is no .* those are \['a'\]",
+        ),
+        ([Method('a')], "'a' has no config"),
+    ],
+)
+def test_a_description_without_sense_is_refused(methods, said):
+    with pytest.raises(ValueError, match=said):
+        describe(*methods)
+
+
+def test_a_description_plans_its_trainings():
+    told = describe(
+        Method('a', 'x', [{'LR': '1'}, {'LR': '2'}], env={'METHOD': 'm'}),
+        Method('b', 'y'),
+        Method('a, none', settings=[{'QUEUE': '0'}], like='a'),
+        Method('c', 'z', contest=True),
+        Method('d', 'z', contest=True),
+        repeated=1,
     )
-    fill(page, dict.fromkeys(names, 'table'))
-    assert page.read_text().count('\ntable\n') == 6
+    trials = told.trials()
+    assert [x.name for x in trials] == [
+        'a_lr1_seed0',
+        'a_lr2_seed0',
+        'b_seed0',
+    ]
+    jobs = told.finals({'a': trials[1], 'b': trials[2]}, 2)
+    assert [x.name for x in jobs] == [
+        'a_lr2_seed0',
+        'b_seed0',
+        'a_lr2_seed1',
+        'b_seed1',
+        'a-none_lr2_queue0_seed0',
+        'c_seed0',
+        'd_seed0',
+    ]
+    assert jobs[4].env == {'METHOD': 'm'} and jobs[4].config == 'x'
+    again = told.again(list(reversed(told.contest())), 3)
+    assert [x.name for x in again] == ['d_seed1', 'd_seed2']
+
+
+def test_what_one_setting_alone_has_needs_no_choice(folder):
+    grid = make_grid(folder)
+    job = Experiment('GPaCo', 'gpaco/resnet14-w16_tiny-imagenet100-lt')
+    assert grid.choose([job]) == {'GPaCo': job}
+    assert grid.best([job]) == []

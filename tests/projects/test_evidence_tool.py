@@ -1,5 +1,6 @@
 """The grid of docs/evidence.md: what is compared, and how it is reported."""
 
+import argparse
 import importlib.util
 import json
 import shutil
@@ -8,8 +9,9 @@ import sys
 import pytest
 from evidence_grid import Grid
 from matplotlib.image import imread
-from support.paths import CONFIGS, DOCS, PROJECTS, TOOLS
+from support.paths import CONFIGS, DOCS, PROJECTS, ROOT, TOOLS
 
+PAGES = ('evidence.md', 'evidence_cifar100-lt.md')
 PICTURES = tuple(
     f'evidence_{name}.png'
     for name in ('classes', 'compared', 'gradients', 'overview')
@@ -31,10 +33,13 @@ def tool(tmp_path, monkeypatch):
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.DOCS = tmp_path / 'docs'
+    for name in ('configs', 'tools'):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / 'docs' / 'images').mkdir(parents=True)
+    for page in PAGES:
+        shutil.copy(DOCS / page, tmp_path / 'docs')
+    module.ROOT = tmp_path
     module.RECORDS = tmp_path / 'records'
-    (module.DOCS / 'images').mkdir(parents=True)
-    shutil.copy(DOCS / 'evidence.md', module.DOCS)
     data = tmp_path / 'data' / 'tiny_imagenet100'
     (data / 'images').mkdir(parents=True)
     lines = []
@@ -49,17 +54,17 @@ def tool(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def grid(tool):
-    return Grid(
-        CONFIGS,
-        TOOLS,
-        'work_dirs/evidence',
-        tool.RECORDS,
-    )
+def told(tool):
+    return tool.description('tiny_imagenet100')
 
 
-def first_trials(tool):
-    return {job.label: job for job in reversed(tool.TRIALS)}
+@pytest.fixture
+def grid(tool, told):
+    return Grid(CONFIGS, TOOLS, 'work_dirs/evidence', tool.RECORDS / told.name)
+
+
+def first_trials(told):
+    return {job.label: job for job in reversed(told.trials())}
 
 
 def write_records(grid, jobs):
@@ -70,7 +75,7 @@ def write_records(grid, jobs):
             'label': job.label,
             'seed': job.seed,
             'setting': dict(job.setting),
-            'config_sha256': grid._run(job).config_sha256,
+            'config_sha256': grid.run(job).config_sha256,
             'cpu_seconds': 600.0,
             'validation': {'100': 50.0 - i / 10},
             'gradient_norm': [0.1] * 100,
@@ -79,14 +84,15 @@ def write_records(grid, jobs):
             | {'classes': [40.0 + i] * 100},
         }
         path = grid.records / f'{job.name}.json'
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record))
 
 
-def report(tool, monkeypatch):
-    monkeypatch.setattr(sys, 'argv', ['evidence.py', '--report'])
+def report(tool, monkeypatch, name='tiny_imagenet100'):
+    monkeypatch.setattr(sys, 'argv', ['evidence.py', name, '--report'])
     tool.main()
-    return (tool.DOCS / 'evidence.md').read_text(encoding='utf-8')
+    page = tool.description(name).page
+    return (tool.ROOT / page).read_text(encoding='utf-8')
 
 
 def rows(table):
@@ -94,14 +100,13 @@ def rows(table):
     return [line for line in lines if line]
 
 
-def test_every_training_is_another_one(tool, grid):
-    chosen = first_trials(tool)
-    jobs = tool.finals(chosen, 3) + tool.ablations(chosen)
-    jobs += [job for job in tool.TRIALS if job not in jobs]
-    assert len(jobs) == 6 * 3 + 6 + 10
-    jobs += tool.COMPARED
+def test_every_training_is_another_one(told, grid):
+    chosen = first_trials(told)
+    jobs = told.finals(chosen, 3)
+    jobs += [job for job in told.trials() if job not in jobs]
+    assert len(jobs) == 6 * 3 + 10 + 10 + 6
     assert len({job.name for job in jobs}) == len(jobs)
-    runs = [grid._run(job) for job in jobs]
+    runs = [grid.run(job) for job in jobs]
     assert len({run.config_sha256 for run in runs}) == len(runs)
     for job, run in zip(jobs, runs):
         cfg = run.cfg
@@ -121,9 +126,10 @@ def test_every_training_is_another_one(tool, grid):
         assert cfg.randomness.seed == job.seed
 
 
-def test_ablations_change_what_they_say(tool, grid):
-    jobs = tool.ablations(first_trials(tool))
-    cfgs = {job.label: grid._run(job).cfg for job in jobs}
+def test_ablations_change_what_they_say(told, grid):
+    jobs = told.finals(first_trials(told), 1)
+    jobs = {job.label: job for job in jobs if ', ' in job.label}
+    cfgs = {label: grid.run(job).cfg for label, job in jobs.items()}
     heads = {label: cfg.model.head for label, cfg in cfgs.items()}
     assert heads['GPaCo, no queue'].queue_length == 0
     assert heads['GPaCo, queue 4096'].queue_length == 4096
@@ -131,8 +137,8 @@ def test_ablations_change_what_they_say(tool, grid):
         assert heads[f'GPaCo, alpha {alpha}'].loss.alpha == float(alpha)
     norm = heads['GPaCo, batch norm in the projector'].projector.norm_cfg
     assert norm.type == 'BN1d'
-    (job,) = (job for job in jobs if job.after)
-    first = grid._run(grid._first(job))
+    (job,) = (job for job in jobs.values() if job.after)
+    first = grid.run(grid._first(job))
     assert first.cfg.model.head.projector.norm_cfg.type == 'BN1d'
     assert cfgs[job.label].model.pretrained.startswith(first.dir.as_posix())
     pipeline = cfgs['GPaCo, one view'].train_dataloader.dataset.pipeline
@@ -140,39 +146,53 @@ def test_ablations_change_what_they_say(tool, grid):
     assert views == [1] * len(views)
 
 
+def test_the_records_are_those_of_the_configs(told):
+    """After a change of a config its figures would be those of another."""
+    grid = Grid(
+        CONFIGS,
+        TOOLS,
+        told.work_dir,
+        PROJECTS / 'evidence' / 'records' / told.name,
+    )
+    chosen = grid.choose(told.trials())
+    jobs = told.finals(chosen, told.seeds)
+    jobs += told.again(grid.best(told.contest()), told.seeds)
+    assert [job.name for job in jobs if grid.record(job) is None] == []
+
+
 def test_a_grid_without_trials_chooses_nothing(tool, monkeypatch):
     with pytest.raises(RuntimeError, match='no trial of GPaCo'):
         report(tool, monkeypatch)
 
 
-def test_the_report_says_what_has_not_been_run(tool, grid, monkeypatch):
-    write_records(grid, tool.TRIALS)
+def test_the_report_says_what_has_not_been_run(tool, told, grid, monkeypatch):
+    write_records(grid, told.trials())
     page = report(tool, monkeypatch)
     # The first trial of each is the better one here.
     trials = page.split('<!-- trials -->')[1].split('<!-- /trials -->')[0]
     assert trials.count('**') == 2 * 6
     assert '| GPaCo | alpha 0.01, temperature 0.07 | **50.00** |' in page
-    assert '| GPaCo is better than PaCo | does not hold: -4.00 (one' in page
+    better = '| GPaCo is better than PaCo | not decided |'
+    assert f'{better} -4.00 (one seed) |' in page
     # The difference is halved by the adjustment.
-    assert '| GPaCo is better than PaCo | does not hold: -2.00 (one' in page
-    assert '| two views are better than one | not run yet |' in page
+    assert f'{better} -2.00 (one seed) |' in page
+    assert '| two views are better than one | not run yet | – |' in page
     for name in PICTURES:
-        assert imread(tool.DOCS / 'images' / name).shape[2] >= 3
+        assert imread(tool.ROOT / 'docs' / 'images' / name).shape[2] >= 3
     # The class counts are kept, so another machine needs no images.
     shutil.rmtree('data')
     assert report(tool, monkeypatch) == page
 
 
-def test_the_whole_grid_leaves_nothing_open(tool, grid, monkeypatch):
-    write_records(grid, tool.TRIALS)
-    chosen = grid.choose(tool.TRIALS)
-    finals = tool.finals(chosen, 3)
-    jobs = finals + tool.ablations(chosen) + tool.COMPARED
-    normalised = [grid.normalised(j) for j in finals if j.normalised]
+def test_the_whole_grid_leaves_nothing_open(tool, told, grid, monkeypatch):
+    write_records(grid, told.trials())
+    chosen = grid.choose(told.trials())
+    jobs = told.finals(chosen, 3)
+    normalised = [grid.normalised(j) for j in jobs if j.normalised]
     write_records(grid, jobs + normalised)
-    repeated = tool.repeated(grid, 3)
+    repeated = told.again(grid.best(told.contest()), 3)
     # What was written first has the best validation.
-    best = [job.label for job in tool.COMPARED[:3]]
+    best = [job.label for job in told.contest()[:3]]
     assert [job.label for job in repeated] == 2 * best
     assert [job.seed for job in repeated] == 3 * [1] + 3 * [2]
     write_records(grid, [*jobs, *normalised, *repeated])
@@ -184,3 +204,21 @@ def test_the_whole_grid_leaves_nothing_open(tool, grid, monkeypatch):
     )
     assert page.count('(3 seeds)') == 4 + 4 + 1
     assert page.count('(one seed)') == 4 + 4
+
+
+def test_a_grid_is_a_name_or_a_file(tool, tmp_path):
+    own = tmp_path / 'own.py'
+    own.write_text(
+        'from beside import METHODS\n'
+        'from evidence_description import Description\n'
+        "GRID = Description('own', 'own.md', 'configs', 'w', METHODS, {})"
+    )
+    (tmp_path / 'beside.py').write_text(
+        "from evidence_description import Method\nMETHODS = [Method('a', 'x')]"
+    )
+    assert [m.label for m in tool.description(str(own)).methods] == ['a']
+    own.write_text('GRID = {}')
+    with pytest.raises(argparse.ArgumentTypeError, match='must set GRID'):
+        tool.description(str(own))
+    with pytest.raises(argparse.ArgumentTypeError, match='no grid .nothing'):
+        tool.description('nothing')

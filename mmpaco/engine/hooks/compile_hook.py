@@ -1,4 +1,4 @@
-"""A hook that compiles a part of the model, and leaves its losses as they are."""
+"""A hook that compiles a part of the model, and leaves its losses alone."""
 
 from typing import Any
 

@@ -1,0 +1,86 @@
+"""Writes the tables and pictures of a grid into its page."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from evidence_description import Description, Results
+from evidence_grid import Experiment, Grid
+
+from mmpaco.files import PathLike, write_text
+from mmpaco.runner.loaded_runner import training_counts
+
+
+def write_page(
+    description: Description,
+    grid: Grid,
+    chosen: Mapping[str, Experiment],
+    jobs: list[Experiment],
+    root: Path,
+) -> None:
+    """Write what is known of a grid.
+
+    Args:
+        description: The grid.
+        grid: Its records.
+        chosen: The chosen trial of each label.
+        jobs: What is told of.
+        root: The checkout of the page.
+    """
+    normalised = [grid.normalised(job) for job in jobs if job.normalised]
+    records: dict[str, list] = {}
+    for record in grid.known([*jobs, *normalised]):
+        records.setdefault(record['label'], []).append(record)
+    trials = description.trials()
+    results = Results(
+        records, grid.known(trials), chosen, class_counts(grid, trials[0])
+    )
+    fill(
+        root / description.page,
+        {
+            mark: '\n\n'.join(table(results) for table in tables)
+            for mark, tables in description.tables.items()
+        },
+    )
+    for name, picture in description.pictures.items():
+        picture(results, root / 'docs' / 'images' / name)
+
+
+def class_counts(grid: Grid, job: Experiment) -> list[int]:
+    """Give the training images of each class, kept beside the records.
+
+    Args:
+        grid: The grid.
+        job: One of its trainings.
+    """
+    path = grid.records / 'class_counts.json'
+    if not path.exists():
+        counts = [int(x) for x in training_counts(grid.run(job).cfg)]
+        write_text(path, json.dumps(counts) + '\n')
+    found: list[int] = json.loads(path.read_text(encoding='utf-8'))
+    return found
+
+
+def fill(path: PathLike, blocks: Mapping[str, str]) -> None:
+    """Put generated text between the marks of a page.
+
+    Args:
+        path: A page with ``<!-- NAME -->`` and ``<!-- /NAME -->``.
+        blocks: Text by name.
+
+    Raises:
+        ValueError: If the page lacks a mark.
+    """
+    page = Path(path).read_text(encoding='utf-8')
+    for name, text in blocks.items():
+        marks = re.compile(
+            rf'(<!-- {name} -->\n).*?(<!-- /{name} -->)', re.DOTALL
+        )
+        if not marks.search(page):
+            raise ValueError(
+                f'{path} has no marks <!-- {name} --> and <!-- /{name} -->, '
+                'between which a table goes'
+            )
+        page = marks.sub(lambda m, t=text: f'{m[1]}\n{t}\n\n{m[2]}', page)
+    write_text(path, page)
