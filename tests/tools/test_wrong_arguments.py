@@ -222,6 +222,9 @@ WRONG = {
         ('list.txt --root . --num-classes 0', 'must be at least 1'),
         ('folder --root .', 'Is a directory'),
     ],
+    'dataset_converters/cifar100_lt.py': [
+        ('no', 'give the folder cifar-100-python itself'),
+    ],
     'dataset_converters/inaturalist2018.py': [
         ('no', 'there is no no/train2018.json'),
         ('cut', 'is no JSON'),
