@@ -3,16 +3,23 @@
 import hashlib
 import pickle
 import shutil
-import struct
 from random import Random
 
 import numpy as np
 import pytest
 from mmpretrain.datasets import CIFAR100
 from PIL import Image
+from support.cifar100_archive import (
+    TESTED,
+    name_of,
+    number_of,
+    pixels_of,
+    write_archive,
+)
 from support.tools import call_here
 
 from mmpaco.cls.datasets import ImageListDataset
+from mmpaco.converters import cifar100_lt
 from mmpaco.converters.cifar100_lt import write_cifar100_lt
 
 TOOL = 'dataset_converters/cifar100_lt.py'
@@ -34,99 +41,56 @@ SHA256 = {
     '78eea4be416460af186fde99d866b7b9',
     'val': '1e5855293b0d9f2eb303382f1e59ac2cb2db12a16b305fcf21dd3c80ba0a48b2',
 }
-# Few, to be quick: the draw is of the others.
-TESTED = 2
 
 
-def string(text):
-    """As Python 2 pickles its str, which are bytes today."""
-    if len(text) < 256:
-        return b'U' + bytes([len(text)]) + text
-    return b'T' + struct.pack('<i', len(text)) + text
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    """The folder written from 100 classes, and what was saved as images.
 
-
-def write_python2(path, images, names, labels):
-    """Write what Python 2 made of a dict with an array of numpy 1."""
-    head = [b'\x80\x02}(']
-    head += [string(b'filenames'), b'(', *map(string, names), b'l']
-    head += [string(b'fine_labels'), b'(']
-    head += [b'K' + bytes([label]) for label in labels]
-    head += [b'l', string(b'data'), b'cnumpy.core.multiarray\n_reconstruct\n']
-    head += [b'(cnumpy\nndarray\nK\x00\x85', string(b'b'), b'tR(K\x01']
-    head += [b'J' + struct.pack('<i', size) for size in images.shape]
-    head += [b'\x86cnumpy\ndtype\n(', string(b'u1'), b'K\x00K\x01tR(K\x03']
-    head += [string(b'|'), b'NNN', 2 * (b'J' + struct.pack('<i', -1))]
-    head += [b'K\x00tb\x89T', struct.pack('<i', images.nbytes)]
-    with path.open('wb') as file:
-        file.write(b''.join(head))
-        images.tofile(file)
-        file.write(b'tbu.')
-
-
-def name_of(label, place):
-    """Names sort by their place, but not by the length of the first word."""
-    word = ('bos_taurus', 'cow', 'kine_s')[place // 200]
-    return f'{word}_s_{place:06}_{label}.png'
-
-
-def pixels_of(number):
-    """An image that no other number has, with other colours and no symmetry.
-
-    uint8 of shape (3, 32, 32).
+    They are not written: to remove so many takes minutes on some disks.
     """
-    image = np.arange(3 * 32 * 32).reshape(3, 32, 32) // 7 % 256
-    image[:, 0, 0] = number % 256, number // 256 % 256, number // 65536
-    return image.astype(np.uint8)
+    saved = {}
 
+    def save(image, path):
+        image = np.asarray(image)
+        saved[path] = int(image[0, 0] @ [1, 256, 65536])
 
-def number_of(label, place):
-    return 500 * label + place
-
-
-def write_split(path, numbers):
-    images = np.tile(pixels_of(0).reshape(-1), (len(numbers), 1))
-    for channel in range(3):
-        images[:, 1024 * channel] = numbers >> 8 * channel & 255
-    pairs = [divmod(number, 500) for number in numbers.tolist()]
-    names = [name_of(*pair).encode() for pair in pairs]
-    write_python2(path, images, names, [label for label, _ in pairs])
-
-
-@pytest.fixture(scope='module')
-def known():
-    """Lets MD5 sums be those of other files."""
+    root = tmp_path_factory.mktemp('whole')
+    out = root / 'cifar100_lt'
     with pytest.MonkeyPatch.context() as patch:
-
-        def know(folder):
-            for name in ('train', 'test'):
-                digest = hashlib.md5((folder / name).read_bytes()).hexdigest()
-                patch.setattr(CIFAR100, f'{name}_list', [[name, digest]])
-
-        yield know
-
-
-@pytest.fixture(scope='module')
-def archive(tmp_path_factory, known):
-    folder = tmp_path_factory.mktemp('cifar') / 'cifar-100-python'
-    folder.mkdir()
-    random = np.random.RandomState(5)
-    tested = (500 * np.arange(100)[:, None] + np.arange(TESTED)).reshape(-1)
-    write_split(folder / 'train', random.permutation(50_000))
-    write_split(folder / 'test', random.permutation(tested))
-    known(folder)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope='module')
-def written(archive, tmp_path_factory):
-    out = tmp_path_factory.mktemp('written') / 'cifar100_lt'
-    result = call_here(out.parent, TOOL, archive, '--out', out)
+        source = write_archive(root / 'cifar-100-python', patch, 100)
+        patch.setattr(Image.Image, 'save', save)
+        result = call_here(root, TOOL, source, '--out', out)
     assert result.returncode == 0, result.stderr
     for name, size in SIZES.items():
         assert f'{out}/{name}.txt: {size} images' in result.stdout
-    yield out
-    shutil.rmtree(out)
+    shutil.rmtree(source)
+    return out, saved
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch):
+    """Three classes of 500 images."""
+    monkeypatch.setattr(cifar100_lt, '_CLASSES', CLASSES[:3])
+    return write_archive(tmp_path / 'cifar-100-python', monkeypatch, 3)
+
+
+@pytest.fixture
+def written(archive, tmp_path):
+    out = tmp_path / 'written'
+    assert write_cifar100_lt(archive, out)['test.txt'] == 3 * TESTED
+    return out
+
+
+def listed(out, *names):
+    """Number of the image of each path of some lists."""
+    return {
+        path: number_of(int(label), int(path[: -len('.png')].split('_')[-2]))
+        for name in names
+        for path, label in map(
+            str.split, (out / f'{name}.txt').read_text().splitlines()
+        )
+    }
 
 
 def shuffled(random):
@@ -155,8 +119,12 @@ def expected():
     return lists
 
 
-def test_lists_are_those_of_the_evidence(written):
+def test_lists_are_those_of_the_evidence(whole):
+    out, _ = whole
     lists = expected()
+    for name, digest in SHA256.items():
+        text = ''.join(f'{label} {place}\n' for label, place in lists[name])
+        assert hashlib.sha256(text.encode()).hexdigest() == digest
     lists['test'] = [(c, i) for c in range(100) for i in range(TESTED)]
     for name, pairs in lists.items():
         part = 'test' if name == 'test' else 'train'
@@ -164,60 +132,49 @@ def test_lists_are_those_of_the_evidence(written):
             f'{part}/{CLASSES[label]}/{name_of(label, place)} {label}\n'
             for label, place in pairs
         )
-        assert (written / f'{name}.txt').read_text() == text
-    for name, digest in SHA256.items():
-        text = ''.join(f'{label} {place}\n' for label, place in lists[name])
-        assert hashlib.sha256(text.encode()).hexdigest() == digest
+        assert (out / f'{name}.txt').read_text() == text
     text = ''.join(f'{name}\n' for name in CLASSES)
-    assert (written / 'classes.txt').read_text() == text
+    assert (out / 'classes.txt').read_text() == text
 
 
-def test_no_image_to_validate_is_trained_on(written):
-    lines = {
-        name: (written / f'{name}.txt').read_text().splitlines()
-        for name in SIZES
-    }
-    assert not {*lines['val']} & {*lines['train_if10']}
-    assert {*lines['train_if100']} < {*lines['train_if50']}
-    assert {*lines['train_if50']} < {*lines['train_if10']}
+def test_each_listed_image_and_no_other_is_written_to_its_path(whole):
+    out, saved = whole
+    numbers = listed(out, 'train_if10', 'val', 'test')
+    assert len(numbers) == 19_573 + 1972 + 100 * TESTED
+    assert saved == {out / path: numbers[path] for path in numbers}
 
 
-def test_only_what_is_listed_is_written_and_shows_the_same(written):
-    paths = {
-        path: int(path.rpartition('_')[0].rpartition('_')[2])
-        for name in ('train_if10', 'val', 'test')
-        for path, _ in map(
-            str.split, (written / f'{name}.txt').read_text().splitlines()
-        )
-    }
-    found = {
+def test_no_image_to_validate_is_trained_on(whole):
+    out, _ = whole
+    lists = {name: set(listed(out, name)) for name in SIZES}
+    assert not lists['val'] & lists['train_if10']
+    assert lists['train_if100'] < lists['train_if50'] < lists['train_if10']
+
+
+def test_images_show_what_the_archive_has(written):
+    numbers = listed(written, 'train_if10', 'val', 'test')
+    assert set(numbers) == {
         path.relative_to(written).as_posix() for path in written.rglob('*.png')
     }
-    assert found == set(paths)
-    for path, place in sorted(paths.items())[::61]:
-        label = CLASSES.index(path.split('/')[1])
+    for path, number in numbers.items():
         with Image.open(written / path) as image:
             assert image.mode == 'RGB'
-            np.testing.assert_array_equal(
-                np.asarray(image).transpose(2, 0, 1),
-                pixels_of(number_of(label, place)),
-            )
+            found = np.asarray(image).transpose(2, 0, 1)
+        np.testing.assert_array_equal(found, pixels_of(number))
 
 
 def test_the_image_list_reads_them(written):
     dataset = ImageListDataset(
         data_root=str(written),
         ann_file='train_if100.txt',
-        num_classes=100,
+        num_classes=3,
         pipeline=[dict(type='LoadImageFromFile')],
     )
-    counts = np.bincount(dataset.get_gt_labels())
-    assert counts[[0, 1, 99]].tolist() == [500, 477, 5]
+    assert np.bincount(dataset.get_gt_labels()).tolist() == [500, 50, 5]
     # Files keep the colours; the loader gives them the other way round.
-    label, place = expected()['train_if100'][7]
+    number = list(listed(written, 'train_if100').values())[7]
     np.testing.assert_array_equal(
-        dataset[7]['img'][..., ::-1].transpose(2, 0, 1),
-        pixels_of(number_of(label, place)),
+        dataset[7]['img'][..., ::-1].transpose(2, 0, 1), pixels_of(number)
     )
 
 
@@ -229,7 +186,7 @@ def test_another_call_writes_what_is_lacking_alone(archive, written):
         }
 
     before = state()
-    gone, cut, empty = list(before)[::9000]
+    gone, cut, empty = list(before)[::300]
     gone.unlink()
     cut.write_bytes(before[cut][0][:-30])
     empty.write_bytes(b'')
@@ -243,28 +200,30 @@ def test_another_call_writes_what_is_lacking_alone(archive, written):
 
 
 def test_other_lists_and_images_are_left_alone(archive, tmp_path):
-    path = tmp_path / 'val.txt'
+    out = tmp_path / 'out'
+    path = out / 'val.txt'
+    out.mkdir()
     path.write_text('mine.png 0\n')
     with pytest.raises(FileExistsError, match=r'val\.txt.*empty --out'):
-        write_cifar100_lt(archive, tmp_path)
+        write_cifar100_lt(archive, out)
     assert path.read_text() == 'mine.png 0\n'
     path.unlink()
     # The same image in another size.
-    path = tmp_path / 'test/apple' / name_of(0, 1)
+    path = out / 'test/apple' / name_of(0, 1)
     path.parent.mkdir(parents=True)
     Image.new('RGB', (64, 64)).save(path)
     content = path.read_bytes()
     with pytest.raises(FileExistsError, match=f'{path.name}.*empty --out'):
-        write_cifar100_lt(archive, tmp_path)
+        write_cifar100_lt(archive, out)
     assert path.read_bytes() == content
-    assert [x for x in tmp_path.rglob('*') if x.is_file()] == [path]
+    assert [x for x in out.rglob('*') if x.is_file()] == [path]
 
 
 def test_a_folder_above_and_cifar10_are_refused(archive, tmp_path):
     cifar10 = tmp_path / 'cifar-10-batches-py'
     cifar10.mkdir()
     (cifar10 / 'data_batch_1').write_bytes(b'')
-    for source in (archive.parent, cifar10, tmp_path / 'nothere'):
+    for source in (archive.parent, cifar10, archive / 'train'):
         with pytest.raises(
             FileNotFoundError, match='give the folder cifar-100-python itself'
         ):
@@ -298,9 +257,9 @@ def test_a_pickle_of_somebody_else_is_not_opened(archive, tmp_path):
 
 
 def test_a_file_that_was_cut_off_is_refused(archive, tmp_path):
-    (tmp_path / 'train').write_bytes(b'\x80\x02')
-    (tmp_path / 'test').symlink_to(archive / 'test')
-    result = call_here(tmp_path, TOOL, '.')
+    path = archive / 'train'
+    path.write_bytes(path.read_bytes()[:-1])
+    result = call_here(tmp_path, TOOL, archive)
     assert result.returncode == 1
     assert 'train is not that of CIFAR-100' in result.stderr
     assert 'Traceback' not in result.stderr
