@@ -85,10 +85,9 @@ def _pixels(path: Path) -> Optional[np.ndarray]:
     """What an image shows, or None if it is not there as a whole."""
     try:
         with Image.open(path) as image:
-            image.load()
             return np.asarray(image)
-    # Pillow raises the latter for a damaged PNG.
-    except (OSError, SyntaxError):
+    # What was cut short by an end of the disk or of the process, too.
+    except OSError:
         return None
 
 
