@@ -1,0 +1,298 @@
+"""Time the views of the configs against those of the papers' release.
+
+Those of the release are written with torchvision and timm, on Pillow images
+(for AutoAugment on CIFAR, torchvision's stands in for the policy of the
+release). Both start at the bytes of a JPEG file, or at an array of 32 x 32
+pixels for CIFAR, and end at the batch that the model gets: ours with
+PackInputs and the data preprocessor, that of the release with ToTensor and
+Normalize. They take turns in one process with one thread, as in a worker of a
+data loader, and the seconds are those in which the processor works. The parts
+are timed in turns of their own. The release needs timm.
+"""
+
+import argparse
+import random
+import statistics
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from time import process_time
+from typing import Any, Callable, Optional
+
+import cv2
+import mmengine
+import numpy as np
+import torch
+from measure import processor_seconds
+from mmcv.transforms import Compose
+from mmengine.dataset import default_collate
+from mmpretrain.registry import MODELS
+from PIL import Image
+from pipelines_release import PAIRS, Pair, release_view, stack_views
+
+from mmpaco.runner.config_files import read_config
+from mmpaco.runner.tool_arguments import whole_number
+from mmpaco.runner.tool_ending import run_tool
+
+CONFIGS = Path(__file__).parents[2] / 'configs/_base_'
+PARTS = {
+    'LoadImageFromFile': 'decode',
+    'NumpyToPIL': 'conversions',
+    'PILToNumpy': 'conversions',
+    'MultiView': 'copies',
+    'RandomCrop': 'crop',
+    'RandomResizedCrop': 'crop',
+    'RandomFlip': 'flip',
+    'RandomHorizontalFlip': 'flip',
+    'ColorJitter': 'jitter',
+    'RandomApply': 'jitter',
+    'RandomGrayscale': 'grayscale',
+    'GaussianBlur': 'blur',
+    'PackInputs': 'packing',
+}
+Step = Callable[[Any], Any]
+Seconds = dict[str, float]
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        '--pairs',
+        nargs='+',
+        choices=PAIRS,
+        default=list(PAIRS),
+        metavar='PAIR',
+        help=f'of {", ".join(PAIRS)} (default: all)',
+    )
+    parser.add_argument(
+        '--images',
+        nargs='+',
+        type=Path,
+        metavar='FILE',
+        help="JPEG files (default: scikit-learn's two photographs)",
+    )
+    parser.add_argument(
+        '--batch',
+        type=whole_number,
+        default=32,
+        help='images of a turn (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--repeats',
+        type=whole_number,
+        default=9,
+        help='turns of each (default: %(default)s)',
+    )
+    return parser.parse_args()
+
+
+class Timed:
+    """A step that adds its seconds to those of its part.
+
+    What steps inside of it take is theirs alone.
+    """
+
+    running: list[float] = []
+
+    def __init__(self, part: str, step: Step, spent: Seconds) -> None:
+        self.part, self.step, self.spent = part, step, spent
+
+    def __call__(self, given: Any) -> Any:
+        self.running.append(0.0)
+        start = process_time()
+        out = self.step(given)
+        took = process_time() - start
+        self.spent[self.part] += took - self.running.pop()
+        if self.running:
+            self.running[-1] += took
+        return out
+
+
+class Ours:
+    """The pipeline of the configs, with the preprocessor of its data set."""
+
+    def __init__(self, name: str, pair: Pair, spent: Optional[Seconds]):
+        path = CONFIGS / f'pipelines/two_views/{name}.py'
+        cfg = read_config(path, 'mmpretrain', ['train_pipeline'])
+        data = 'imagenet-lt' if pair.size == 224 else 'cifar100-lt'
+        options = read_config(CONFIGS / f'datasets/{data}.py', 'mmpretrain')
+        self.pipeline: Any = Compose(cfg.train_pipeline)
+        self.batch: Any = MODELS.build(
+            dict(
+                options.data_preprocessor,
+                type='mmpaco.MultiViewDataPreprocessor',
+            )
+        )
+        self.collate = default_collate
+        if spent is not None:
+            self._time(spent)
+
+    def _time(self, spent: Seconds) -> None:
+        inside = [
+            view
+            for step in self.pipeline.transforms
+            for view in getattr(step, 'pipelines', [])
+        ]
+        for steps in (self.pipeline, *inside):
+            steps.transforms = [
+                Timed(part_of(step), step, spent) for step in steps.transforms
+            ]
+        self.collate = Timed('preprocessor', self.collate, spent)
+        self.batch = Timed('preprocessor', self.batch, spent)
+
+    def __call__(self, images: list) -> torch.Tensor:
+        key = 'img' if isinstance(images[0], np.ndarray) else 'img_path'
+        samples = [
+            self.pipeline({key: image, 'gt_label': 0}) for image in images
+        ]
+        with torch.no_grad():
+            return self.batch(self.collate(samples))['inputs']
+
+
+class Release:
+    """The same views, as the papers' release has them."""
+
+    def __init__(self, _: str, pair: Pair, spent: Optional[Seconds]):
+        self.views = [release_view(pair.size, *view) for view in pair.views]
+        self.load: tuple[str, Step] = (
+            ('decode', self._decode)
+            if pair.size == 224
+            else ('conversions', Image.fromarray)
+        )
+        self.stack: Step = stack_views
+        if spent is not None:
+            self.views = [
+                [(part, Timed(part, step, spent)) for part, step in view]
+                for view in self.views
+            ]
+            self.load = ('', Timed(*self.load, spent))
+            self.stack = Timed('preprocessor', self.stack, spent)
+
+    @staticmethod
+    def _decode(path: str) -> Image.Image:
+        with open(path, 'rb') as file:
+            return Image.open(file).convert('RGB')
+
+    def __call__(self, images: list) -> torch.Tensor:
+        samples = []
+        for image in images:
+            loaded = self.load[1](image)
+            views = []
+            for steps in self.views:
+                view = loaded
+                for _, step in steps:
+                    view = step(view)
+                views.append(view)
+            samples.append(views)
+        return self.stack(samples)
+
+
+def part_of(step: Any) -> str:
+    name = type(getattr(step, 't', step)).__name__
+    return PARTS.get(name, name)
+
+
+def seed(number: int) -> None:
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
+
+
+def compare(name: str, images: list, batch: int, repeats: int) -> None:
+    """Time both pipelines of a pair by turns, and print it."""
+    pair = PAIRS[name]
+    chosen = [images[i % len(images)] for i in range(batch)]
+    spent = {kind: defaultdict(float) for kind in ('ours', 'release')}
+    whole: dict[str, list[float]] = {kind: [] for kind in spent}
+    parts: dict[str, list[Seconds]] = {kind: [] for kind in spent}
+    made = dict(ours=Ours, release=Release)
+    plain = {kind: made[kind](name, pair, None) for kind in spent}
+    timed = {kind: made[kind](name, pair, spent[kind]) for kind in spent}
+    # The first round warms up.
+    for i in range(repeats + 1):
+        for kind, taken in spent.items():
+            seed(i)
+            took = processor_seconds(lambda kind=kind: plain[kind](chosen))
+            seed(i)
+            taken.clear()
+            timed[kind](chosen)
+            if i > 0:
+                whole[kind].append(took / batch)
+                parts[kind].append(dict(taken))
+    print_pair(name, batch, whole, parts)
+
+
+def print_pair(
+    name: str,
+    batch: int,
+    whole: dict[str, list[float]],
+    parts: dict[str, list[Seconds]],
+) -> None:
+    ratios = [x / y for x, y in zip(whole['ours'], whole['release'])]
+    print(
+        f'\n{name}: {statistics.median(ratios):.2f} of the release '
+        f'({min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} turns)'
+    )
+    print(f'  {"":14}{"ours":>8}{"release":>9}')
+    rates = [1 / statistics.median(whole[x]) for x in ('ours', 'release')]
+    print(f'  {"images / s":14}{rates[0]:8.0f}{rates[1]:9.0f}')
+    means = {
+        kind: {
+            part: 1e6 * sum(x.get(part, 0) for x in turns) / len(turns) / batch
+            for turn in turns
+            for part in turn
+        }
+        for kind, turns in parts.items()
+    }
+    for part in dict.fromkeys([*means['release'], *means['ours']]):
+        cells = [means[x].get(part, 0) for x in ('ours', 'release')]
+        print(f'  {part:14}{cells[0]:8.0f}{cells[1]:9.0f}')
+    sums = [sum(means[x].values()) for x in ('ours', 'release')]
+    print(f'  {"us in all":14}{sums[0]:8.0f}{sums[1]:9.0f}', flush=True)
+
+
+def photographs() -> list[np.ndarray]:
+    try:
+        from sklearn.datasets import load_sample_images
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'the photographs come with scikit-learn, which is not installed; '
+            'run: pip install scikit-learn, or give --images'
+        ) from error
+    return load_sample_images().images
+
+
+def read(path: Path) -> np.ndarray:
+    image = cv2.imread(str(path))
+    if image is None:
+        raise ValueError(f'{path} is not an image; give JPEG files')
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def main() -> None:
+    args = parse_args()
+    # As in the workers of a data loader.
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    found = [read(x) for x in args.images] if args.images else photographs()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(x) for x in args.images or ()]
+        if not paths:
+            for i, image in enumerate(found):
+                paths.append(f'{folder}/{i}.jpg')
+                Image.fromarray(image).save(paths[-1], quality=95)
+        small = [
+            np.array(Image.fromarray(x).resize((32, 32), Image.Resampling.BOX))
+            for x in found
+        ]
+        print(
+            f'{args.batch} images of two views in a turn, torch '
+            f'{torch.__version__}, mmengine {mmengine.__version__}'
+        )
+        for name in args.pairs:
+            images = paths if PAIRS[name].size == 224 else small
+            compare(name, images, args.batch, args.repeats)
+
+
+if __name__ == '__main__':
+    run_tool(main)
