@@ -64,7 +64,10 @@ DATA_SAMPLERS = _child(
     root.DATA_SAMPLERS, 'engine.class_power_sampler', 'engine.paired_dataset'
 )
 TRANSFORMS = _child(
-    root.TRANSFORMS, 'cls.datasets.corrupt', 'cls.datasets.transforms'
+    root.TRANSFORMS,
+    'cls.datasets.corrupt',
+    'cls.datasets.crop_to_pil',
+    'cls.datasets.transforms',
 )
 HOOKS = _child(root.HOOKS, 'engine.hooks')
 METRICS = _child(root.METRICS, 'cls.evaluation', 'seg.evaluation')

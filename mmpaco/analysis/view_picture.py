@@ -114,7 +114,7 @@ def _views(cfg: Config, config: PathLike) -> Views:
             step
             for steps in found.values()
             for step in steps
-            if _kind(step) in ('NumpyToPIL', 'ToPIL')
+            if _kind(step) in ('NumpyToPIL', 'ToPIL', 'RandomResizedCropToPIL')
         ]
         rgb = bool(converters) and not converters[0].get('to_rgb')
         return Views(found, rgb, [], None)

@@ -1,13 +1,13 @@
 # A view from a loaded image (BGR) to a BGR array of 224 x 224 pixels, that of
 # the releases of Decoupling, MiSLAS and RIDE.
 jitter = [
-    dict(type='NumpyToPIL', to_rgb=True),
     dict(
-        type='torchvision/RandomResizedCrop',
+        type='mmpaco.RandomResizedCropToPIL',
         size=224,
         scale=(0.08, 1.0),
         ratio=(3 / 4, 4 / 3),
         interpolation='bilinear',
+        to_rgb=True,
     ),
     dict(type='torchvision/RandomHorizontalFlip', p=0.5),
     dict(

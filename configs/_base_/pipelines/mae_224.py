@@ -2,13 +2,13 @@
 # MAE's fine-tuning: timm's rand-m9-mstd0.5-inc1, whose operations all get
 # stronger with the level, and random erasing.
 mae = [
-    dict(type='NumpyToPIL', to_rgb=True),
     dict(
-        type='torchvision/RandomResizedCrop',
+        type='mmpaco.RandomResizedCropToPIL',
         size=224,
         scale=(0.08, 1.0),
         ratio=(3 / 4, 4 / 3),
         interpolation='bicubic',
+        to_rgb=True,
     ),
     dict(type='torchvision/RandomHorizontalFlip', p=0.5),
     dict(

@@ -23,6 +23,7 @@ _MODULES = {
     'PillowOp': 'transforms',
     'PlacesLT': 'image_list',
     'RandAugment': 'transforms',
+    'RandomResizedCropToPIL': 'crop_to_pil',
 }
 
 __all__ = list(_MODULES)
