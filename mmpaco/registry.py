@@ -66,7 +66,7 @@ DATA_SAMPLERS = _child(
 TRANSFORMS = _child(
     root.TRANSFORMS,
     'cls.datasets.corrupt',
-    'cls.datasets.crop_to_pil',
+    'cls.datasets.pillow_views',
     'cls.datasets.transforms',
 )
 HOOKS = _child(root.HOOKS, 'engine.hooks')

@@ -252,7 +252,9 @@ def _channel_order(cfg: Config) -> str:
             bool(step.get(key, False))
             for name, key in (
                 ('NumpyToPIL', 'to_rgb'),
+                ('RandomResizedCropToPIL', 'to_rgb'),
                 ('PILToNumpy', 'to_bgr'),
+                ('PILToPlanes', 'to_bgr'),
             )
             for step, other in zip(steps, names)
             if other == name

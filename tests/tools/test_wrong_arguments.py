@@ -202,6 +202,12 @@ WRONG = {
         ('--rows 1', 'at least 2'),
         ('--device toaster', 'CUDA devices'),
     ],
+    'benchmarks/pipelines.py': [
+        ('--pairs no', 'invalid choice'),
+        ('--batch 0', LEAST_1),
+        ('--images no.jpg', 'no.jpg is missing'),
+        ('--images list.txt', 'is not an image'),
+    ],
     'benchmarks/train_step.py': [
         ('no.py no.py', NO_CONFIG),
         ('tiny.py tiny.py', OF_MMPRETRAIN),

@@ -39,7 +39,8 @@ PARTS = {
     'LoadImageFromFile': 'decode',
     'NumpyToPIL': 'conversions',
     'PILToNumpy': 'conversions',
-    'MultiView': 'copies',
+    'PILToPlanes': 'conversions',
+    'MultiView': 'copies, rest',
     'RandomCrop': 'crop',
     'RandomResizedCrop': 'crop',
     'RandomFlip': 'flip',
@@ -265,7 +266,9 @@ def photographs() -> list[np.ndarray]:
 def read(path: Path) -> np.ndarray:
     image = cv2.imread(str(path))
     if image is None:
-        raise ValueError(f'{path} is not an image; give JPEG files')
+        raise FileNotFoundError(
+            f'{path} is missing or is not an image; give JPEG files'
+        )
     return np.ascontiguousarray(image[..., ::-1])
 
 

@@ -10,5 +10,5 @@ crop_flip_bicubic = [
         to_rgb=True,
     ),
     dict(type='torchvision/RandomHorizontalFlip', p=0.5),
-    dict(type='PILToNumpy', to_bgr=True),
+    dict(type='mmpaco.PILToPlanes', to_bgr=True),
 ]

@@ -17,5 +17,5 @@ jitter = [
         saturation=0.4,
         hue=0,
     ),
-    dict(type='PILToNumpy', to_bgr=True),
+    dict(type='mmpaco.PILToPlanes', to_bgr=True),
 ]

@@ -18,20 +18,18 @@ randaug_stack = [
         hue=0,
     ),
     dict(type='torchvision/RandomGrayscale', p=0.2),
-    dict(type='PILToNumpy'),
     # Pillow's blur with a radius that is uniform in the range.
     dict(
-        type='GaussianBlur',
+        type='mmpaco.GaussianBlur',
         magnitude_range=(0.1, 2.0),
         magnitude_std='inf',
         prob=0.5,
     ),
-    dict(type='NumpyToPIL'),
     dict(
         type='mmpaco.RandAugment',
         num_policies=2,
         magnitude_level=10,
         magnitude_std=0.5,
     ),
-    dict(type='PILToNumpy', to_bgr=True),
+    dict(type='mmpaco.PILToPlanes', to_bgr=True),
 ]

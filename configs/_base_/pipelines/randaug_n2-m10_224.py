@@ -22,5 +22,5 @@ randaug = [
         magnitude_level=10,
         magnitude_std=0.5,
     ),
-    dict(type='PILToNumpy', to_bgr=True),
+    dict(type='mmpaco.PILToPlanes', to_bgr=True),
 ]

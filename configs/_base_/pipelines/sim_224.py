@@ -17,13 +17,13 @@ sim = [
         hue=0,
     ),
     dict(type='torchvision/RandomGrayscale', p=0.2),
-    dict(type='PILToNumpy', to_bgr=True),
     # Pillow's blur with a radius that is uniform in the range.
     dict(
-        type='GaussianBlur',
+        type='mmpaco.GaussianBlur',
         magnitude_range=(0.1, 2.0),
         magnitude_std='inf',
         prob=0.5,
     ),
+    dict(type='mmpaco.PILToPlanes', to_bgr=True),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
 ]

@@ -13,6 +13,7 @@ _MODULES = {
     'Corrupt': 'corrupt',
     'CorruptedDataset': 'corrupted',
     'Cutout': 'transforms',
+    'GaussianBlur': 'pillow_views',
     'INaturalist2018': 'inaturalist',
     'ImageListDataset': 'image_list',
     'ImageNetC': 'imagenet_robustness',
@@ -20,10 +21,12 @@ _MODULES = {
     'ImageNetR': 'imagenet_robustness',
     'ImageNetSketch': 'imagenet_robustness',
     'LongTailedDataset': 'long_tailed',
+    'MultiView': 'pillow_views',
+    'PILToPlanes': 'pillow_views',
     'PillowOp': 'transforms',
     'PlacesLT': 'image_list',
     'RandAugment': 'transforms',
-    'RandomResizedCropToPIL': 'crop_to_pil',
+    'RandomResizedCropToPIL': 'pillow_views',
 }
 
 __all__ = list(_MODULES)
