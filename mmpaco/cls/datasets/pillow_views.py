@@ -244,7 +244,16 @@ class MultiView(CopyingMultiView):
 
         Returns:
             dict: The same sample, whose ``img`` is a list of the views.
+
+        Raises:
+            TypeError: If the image is no array.
         """
+        if not isinstance(results['img'], np.ndarray):
+            raise TypeError(
+                'mmpaco.MultiView needs an array, but got '
+                f'{type(results["img"])}; take mmpretrain.MultiView for '
+                'another kind of image'
+            )
         shared = results['img'].view()
         shared.flags.writeable = False
         rest = {key: value for key, value in results.items() if key != 'img'}

@@ -191,6 +191,12 @@ def test_a_view_cannot_change_the_image_of_the_others(photo):
         MultiView([[blacken]], 2)(sample(photo))
 
 
+def test_views_of_a_pillow_image_are_refused_with_the_cure(photo):
+    image = Image.fromarray(photo)
+    with pytest.raises(TypeError, match='take mmpretrain.MultiView'):
+        MultiView([[]], 2)(sample(image))
+
+
 @pytest.mark.parametrize('step', (GaussianBlur(1), PILToPlanes()))
 def test_arrays_are_refused_with_the_cure(photo, step):
     with pytest.raises(TypeError, match='NumpyToPIL'):
