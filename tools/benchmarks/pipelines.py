@@ -28,7 +28,13 @@ from mmcv.transforms import Compose
 from mmengine.dataset import default_collate
 from mmpretrain.registry import MODELS
 from PIL import Image
-from pipelines_release import PAIRS, Pair, release_view, stack_views
+from pipelines_release import (
+    PAIRS,
+    Pair,
+    photographs,
+    release_view,
+    stack_views,
+)
 
 from mmpaco.runner.config_files import read_config
 from mmpaco.runner.tool_arguments import whole_number
@@ -250,17 +256,6 @@ def print_pair(
         print(f'  {part:14}{cells[0]:8.0f}{cells[1]:9.0f}')
     sums = [sum(means[x].values()) for x in ('ours', 'release')]
     print(f'  {"us in all":14}{sums[0]:8.0f}{sums[1]:9.0f}', flush=True)
-
-
-def photographs() -> list[np.ndarray]:
-    try:
-        from sklearn.datasets import load_sample_images
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'the photographs come with scikit-learn, which is not installed; '
-            'run: pip install scikit-learn, or give --images'
-        ) from error
-    return load_sample_images().images
 
 
 def read(path: Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The views of the papers' release, of torchvision and timm alone."""
+"""The views of the papers' release, of torchvision and timm, and images."""
 
 import random
 from collections.abc import Sequence
@@ -136,3 +136,15 @@ def release_view(size: int, name: str, *args: Any) -> View:
 def stack_views(samples: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
     """Make a batch, first view 1 of all images, then view 2 of all."""
     return torch.cat([torch.stack(view) for view in zip(*samples)])
+
+
+def photographs() -> list[np.ndarray]:
+    """Give the two photographs that come with scikit-learn."""
+    try:
+        from sklearn.datasets import load_sample_images
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'the photographs come with scikit-learn, which is not installed; '
+            'run: pip install scikit-learn, or give --images'
+        ) from error
+    return load_sample_images().images

@@ -51,6 +51,10 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         [7, 1, 4, 7, 1, 4]
     """
 
+    # What mmpretrain's sets, and a joined batch does without for a while.
+    to_rgb: bool
+    _enable_normalize: bool
+
     def __init__(
         self,
         num_views: int = 2,
