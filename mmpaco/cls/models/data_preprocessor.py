@@ -1,7 +1,5 @@
 """Several views of each image in one batch."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from typing import Any, Optional
 
 import torch
@@ -108,44 +106,12 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             views = samples if has_own else [samples] * self.num_views
             samples = [sample for view in views for sample in view]
             check_labels(sample_labels(samples), self.num_classes)
-        is_normal = False
         if self.num_views > 1 or _are_views(inputs):
             inputs = self._join_views(inputs)
-            if self._fits(inputs):
-                inputs, is_normal = self._normalize(inputs), True
-        data = dict(inputs=inputs, data_samples=samples)
-        with self._finished() if is_normal else nullcontext():
-            batch = super().forward(data, training)
-        return batch
-
-    def _fits(self, inputs: Any) -> bool:
-        """Whether the normalised batch has the shape of what was joined."""
-        return (
-            self._enable_normalize
-            and isinstance(inputs, torch.Tensor)
-            and self.mean.shape[0] in (1, inputs.shape[1])
+        batch = super().forward(
+            dict(inputs=inputs, data_samples=samples), training
         )
-
-    def _normalize(self, joined: torch.Tensor) -> torch.Tensor:
-        """Do what mmpretrain does, in place, since the views were copied.
-
-        It would hold three batches of floats, which takes twice the time on
-        a processor.
-        """
-        joined = self.cast_data(joined)
-        if self.to_rgb and joined.shape[1] == 3:
-            joined = joined.flip(1)
-        return joined.float().sub_(self.mean).div_(self.std)
-
-    @contextmanager
-    def _finished(self) -> Iterator[None]:
-        """Let mmpretrain leave the colours of a batch as they are."""
-        options = self.to_rgb, self._enable_normalize
-        self.to_rgb = self._enable_normalize = False
-        try:
-            yield
-        finally:
-            self.to_rgb, self._enable_normalize = options
+        return batch
 
     def _join_views(self, inputs: Any) -> Any:
         """Join what either collate function gives: one item for each view."""

@@ -5,7 +5,6 @@ import torch
 from mmengine.dataset import default_collate, pseudo_collate
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample, MultiTaskDataSample
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmpaco.cls.models import MultiViewDataPreprocessor
 
@@ -146,69 +145,3 @@ def test_two_views_where_one_is_expected_are_told(collate):
         preprocessor(collate(images(3, 2)), training=True)
     batch = preprocessor(collate(images(3, 1)), training=True)
     assert batch['inputs'].shape == (3, 1, 4, 4)
-
-
-@pytest.mark.parametrize('dtype', (torch.uint8, torch.float32))
-@pytest.mark.parametrize(
-    'channels, options',
-    (
-        (3, dict(mean=[1.5, 2.0, 3.0], std=[58.4, 3.0, 7.0], to_rgb=True)),
-        (3, dict(mean=[123.675], std=[58.395], pad_size_divisor=4)),
-        (1, dict(mean=[1.5, 2.0, 3.0], std=[58.4, 3.0, 7.0])),
-        (3, dict(to_rgb=True)),
-    ),
-)
-def test_joined_views_are_normalised_as_by_the_stock_preprocessor(
-    channels, options, dtype
-):
-    views = [
-        torch.randint(0, 256, (5, channels, 6, 6)).to(dtype) for _ in range(2)
-    ]
-    given = [view.clone() for view in views]
-    ours = MultiViewDataPreprocessor(**options)
-    # The second batch finds the preprocessor as the first did.
-    for _ in range(2):
-        found = ours(dict(inputs=views), training=True)['inputs']
-        stock = ClsDataPreprocessor(**options)
-        expected = stock(dict(inputs=torch.cat(views)), training=True)
-        assert torch.equal(found, expected['inputs'])
-    assert all(map(torch.equal, views, given))
-    assert ours.to_rgb == stock.to_rgb
-
-
-def test_joined_views_become_floats_once():
-    class Counter(TorchDispatchMode):
-        def __init__(self):
-            super().__init__()
-            self.seen = set()
-
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            out = func(*args, **(kwargs or {}))
-            is_float = getattr(out, 'dtype', None) == torch.float32
-            if is_float and out.numel() == 2 * 5 * 3 * 36:
-                self.seen.add(out.data_ptr())
-            return out
-
-    counter = Counter()
-    views = [torch.zeros(5, 3, 6, 6, dtype=torch.uint8) for _ in range(2)]
-    preprocessor = MultiViewDataPreprocessor(**NORM)
-    with counter:
-        preprocessor(dict(inputs=views), training=True)
-    assert len(counter.seen) == 1
-
-
-def test_a_refused_batch_leaves_the_preprocessor_as_it_was(monkeypatch):
-    preprocessor = MultiViewDataPreprocessor(**NORM, to_rgb=True)
-    batch = dict(inputs=[torch.ones(2, 3, 4, 4)] * 2)
-    expected = preprocessor(batch, training=True)['inputs']
-
-    def refuse(*args):
-        raise RuntimeError('no')
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ClsDataPreprocessor, 'forward', refuse)
-        with pytest.raises(RuntimeError, match='no'):
-            preprocessor(batch, training=True)
-    assert preprocessor.to_rgb
-    found = preprocessor(batch, training=True)['inputs']
-    assert torch.equal(found, expected)
