@@ -5,15 +5,18 @@ Those of the release are written with torchvision and timm, on Pillow images
 release). Both start at the bytes of a JPEG file, or at an array of 32 x 32
 pixels for CIFAR, and end at the batch that the model gets: ours with
 PackInputs and the data preprocessor, that of the release with ToTensor and
-Normalize. They take turns in one process with one thread, as in a worker of a
-data loader, and the seconds are those in which the processor works. The parts
-are timed in turns of their own. The release needs timm.
+Normalize. What a worker of the data loader does is timed by itself, too: ours
+leaves the normalisation to the device of the model. They take turns in one
+process with one thread, as in such a worker, and the seconds are those in which
+the processor works. The parts are timed in turns of their own. The release
+needs timm.
 """
 
 import argparse
 import random
 import statistics
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -21,7 +24,6 @@ import cv2
 import mmengine
 import numpy as np
 import torch
-from measure import processor_seconds
 from PIL import Image
 from pipelines_release import PAIRS, photographs
 from pipelines_timed import Ours, Release, Seconds
@@ -73,6 +75,7 @@ def compare(name: str, images: list, batch: int, repeats: int) -> None:
     pair = PAIRS[name]
     chosen = [images[i % len(images)] for i in range(batch)]
     spent = {kind: defaultdict(float) for kind in ('ours', 'release')}
+    loads: dict[str, list[float]] = {kind: [] for kind in spent}
     whole: dict[str, list[float]] = {kind: [] for kind in spent}
     parts: dict[str, list[Seconds]] = {kind: [] for kind in spent}
     made = dict(ours=Ours, release=Release)
@@ -82,30 +85,38 @@ def compare(name: str, images: list, batch: int, repeats: int) -> None:
     for i in range(repeats + 1):
         for kind, taken in spent.items():
             seed(i)
-            took = processor_seconds(lambda kind=kind: plain[kind](chosen))
+            start = time.process_time()
+            samples = plain[kind].load(chosen)
+            loaded = time.process_time()
+            plain[kind].join(samples)
+            end = time.process_time()
             seed(i)
             taken.clear()
-            timed[kind](chosen)
+            timed[kind].join(timed[kind].load(chosen))
             if i > 0:
-                whole[kind].append(took / batch)
+                loads[kind].append((loaded - start) / batch)
+                whole[kind].append((end - start) / batch)
                 parts[kind].append(dict(taken))
-    print_pair(name, batch, whole, parts)
+    print_pair(name, batch, loads, whole, parts)
 
 
 def print_pair(
     name: str,
     batch: int,
+    loads: dict[str, list[float]],
     whole: dict[str, list[float]],
     parts: dict[str, list[Seconds]],
 ) -> None:
-    ratios = [x / y for x, y in zip(whole['ours'], whole['release'])]
-    print(
-        f'\n{name}: {statistics.median(ratios):.2f} of the release '
-        f'({min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} turns)'
-    )
+    print(f'\n{name}')
+    for what, seconds in (('in the loader', loads), ('in all', whole)):
+        ratios = [x / y for x, y in zip(seconds['ours'], seconds['release'])]
+        print(
+            f'  {what}: {statistics.median(ratios):.2f} of the release '
+            f'({min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} turns)'
+        )
     print(f'  {"":14}{"ours":>8}{"release":>9}')
-    rates = [1 / statistics.median(whole[x]) for x in ('ours', 'release')]
-    print(f'  {"images / s":14}{rates[0]:8.0f}{rates[1]:9.0f}')
+    rates = [1 / statistics.median(loads[x]) for x in ('ours', 'release')]
+    print(f'  {"loaded / s":14}{rates[0]:8.0f}{rates[1]:9.0f}')
     means = {
         kind: {
             part: 1e6 * sum(x.get(part, 0) for x in turns) / len(turns) / batch

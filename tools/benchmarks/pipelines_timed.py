@@ -89,11 +89,13 @@ class Ours:
         self.collate = Timed('preprocessor', self.collate, spent)
         self.batch = Timed('preprocessor', self.batch, spent)
 
-    def __call__(self, images: list) -> torch.Tensor:
+    def load(self, images: list) -> list:
+        """What a worker of the data loader does."""
         key = 'img' if isinstance(images[0], np.ndarray) else 'img_path'
-        samples = [
-            self.pipeline({key: image, 'gt_label': 0}) for image in images
-        ]
+        return [self.pipeline({key: image, 'gt_label': 0}) for image in images]
+
+    def join(self, samples: list) -> torch.Tensor:
+        """What is left, which the device of the model normalises."""
         with torch.no_grad():
             return self.batch(self.collate(samples))['inputs']
 
@@ -122,7 +124,8 @@ class Release:
         with open(path, 'rb') as file:
             return Image.open(file).convert('RGB')
 
-    def __call__(self, images: list) -> torch.Tensor:
+    def load(self, images: list) -> list:
+        """What a worker of the data loader does, which normalises, too."""
         samples = []
         for image in images:
             loaded = self.load[1](image)
@@ -133,6 +136,10 @@ class Release:
                     view = step(view)
                 views.append(view)
             samples.append(views)
+        return samples
+
+    def join(self, samples: list) -> torch.Tensor:
+        """What is left."""
         return self.stack(samples)
 
 

@@ -23,12 +23,12 @@ cifar_sim = [
         prob=0.8,
     ),
     dict(type='torchvision/RandomGrayscale', p=0.2),
+    dict(type='PILToNumpy'),
     # Pillow's blur with a radius that is uniform in the range.
     dict(
-        type='mmpaco.GaussianBlur',
+        type='GaussianBlur',
         magnitude_range=(0.1, 2.0),
         magnitude_std='inf',
         prob=0.5,
     ),
-    dict(type='PILToNumpy'),
 ]

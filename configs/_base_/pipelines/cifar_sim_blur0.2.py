@@ -1,4 +1,4 @@
 _base_ = './cifar_sim.py'
 
 cifar_sim = _base_.cifar_sim
-cifar_sim[-2].update(prob=0.2)
+cifar_sim[-1].update(prob=0.2)
