@@ -27,6 +27,7 @@ NEEDS = {
                 'view_picture',
             )
         ),
+        'engine/test_bfloat16_optim_wrapper.py',
         'engine/test_class_counts.py',
         'runner/test_loaded_runner.py',
         'runner/test_training_counts.py',

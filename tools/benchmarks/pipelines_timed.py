@@ -105,7 +105,7 @@ class Release:
 
     def __init__(self, _: str, pair: Pair, spent: Optional[Seconds]):
         self.views = [release_view(pair.size, *view) for view in pair.views]
-        self.load: tuple[str, Step] = (
+        source: tuple[str, Step] = (
             ('decode', self._decode)
             if pair.size == 224
             else ('conversions', Image.fromarray)
@@ -116,8 +116,9 @@ class Release:
                 [(part, Timed(part, step, spent)) for part, step in view]
                 for view in self.views
             ]
-            self.load = ('', Timed(*self.load, spent))
+            source = ('', Timed(*source, spent))
             self.stack = Timed('preprocessor', self.stack, spent)
+        self.source = source[1]
 
     @staticmethod
     def _decode(path: str) -> Image.Image:
@@ -128,7 +129,7 @@ class Release:
         """What a worker of the data loader does, which normalises, too."""
         samples = []
         for image in images:
-            loaded = self.load[1](image)
+            loaded = self.source(image)
             views = []
             for steps in self.views:
                 view = loaded

@@ -1,5 +1,6 @@
-"""A hook that compiles a part of the model, and leaves its losses alone."""
+"""A hook that compiles a part of the model and not its losses."""
 
+from types import MethodType
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmpaco.registry import HOOKS
+
+# What raises where a part cannot be compiled.
+_COMPILER = ('torch._dynamo', 'torch._inductor')
 
 
 @HOOKS.register_module()
@@ -28,9 +32,12 @@ class CompileHook(Hook):
 
     Raises:
         ValueError: Before the training, if the model has no such part.
+        RuntimeError: In its first step, if a part cannot be compiled, such as
+            where there is no C++ compiler.
 
     Example:
         >>> from types import SimpleNamespace
+        >>> import torch
         >>> from torch import nn
         >>> from mmpaco.registry import HOOKS
         >>> hook = HOOKS.build(
@@ -53,18 +60,8 @@ class CompileHook(Hook):
         Args:
             runner (Runner): It holds the model.
         """
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        for name in self.modules:
-            try:
-                module = model.get_submodule(name)
-            except AttributeError:
-                known = [x for x, _ in model.named_children()]
-                raise ValueError(
-                    f'{type(model).__name__} has no part {name!r} to compile; '
-                    f'its parts are {known}, and theirs, as in head.projector'
-                ) from None
+        # All are found before one is changed.
+        for module in self._parts(runner):
             _compile(module, self.options)
 
     def after_train(self, runner: Runner) -> None:
@@ -73,19 +70,46 @@ class CompileHook(Hook):
         Args:
             runner (Runner): It holds the model.
         """
+        for module in self._parts(runner):
+            vars(module).pop('forward', None)
+
+    def _parts(self, runner: Runner) -> list[nn.Module]:
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
+        found = []
         for name in self.modules:
-            vars(model.get_submodule(name)).pop('forward', None)
+            try:
+                found.append(model.get_submodule(name))
+            except AttributeError:
+                known = [x for x, _ in model.named_children()]
+                raise ValueError(
+                    f'{type(model).__name__} has no part {name!r} to compile; '
+                    f'its parts are {known}, and theirs, as in head.projector'
+                ) from None
+        return found
 
 
 def _compile(module: nn.Module, options: dict[str, Any]) -> None:
-    plain = module.forward
+    # Of the class, not of the module: a copy of it, such as an average of the
+    # weights, would else go on with the weights of this one.
+    plain = type(module).forward
     compiled = torch.compile(plain, **options)
 
-    def forward(*args: Any, **kwargs: Any) -> Any:
+    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         # For the few batches of a validation it would compile once more.
-        return (compiled if module.training else plain)(*args, **kwargs)
+        if not self.training:
+            return plain(self, *args, **kwargs)
+        try:
+            return compiled(self, *args, **kwargs)
+        except Exception as error:
+            if not type(error).__module__.startswith(_COMPILER):
+                raise
+            raise RuntimeError(
+                f'{type(self).__name__} cannot be compiled here; install what '
+                'torch.compile asks for below, or leave out '
+                f'mmpaco.CompileHook: {error}'
+            ) from error
 
-    module.forward = forward  # type: ignore[method-assign]
+    # A method is copied together with what it is bound to, and saved by name.
+    module.forward = MethodType(forward, module)
