@@ -50,9 +50,10 @@ def test_all_steps_run_without_a_card(tmp_path):
     assert done.returncode == 0, done.stdout[-5000:]
     out = tmp_path / 'out'
     assert len((out / 'train_step.jsonl').read_text().splitlines()) == 3
+    assert len((out / 'train_parts.jsonl').read_text().splitlines()) == 1
     assert len((out / 'loss_device.jsonl').read_text().splitlines()) == 27
     for told in (
-        *('loss, C = 7, N = 32, D = 128, 4 images', '0 of 8 steps failed'),
+        *('loss, C = 7, N = 32, D = 128, 4 images', '0 of 9 steps failed'),
         *('1 cases of the kernels, 0 failed', 'one-hot product'),
         'configs/gpaco/resnet50_imagenet-lt.py, float32: 2 images of 32 x 32',
     ):

@@ -207,6 +207,21 @@ WRONG = {
         ('--batch 0', LEAST_1),
         ('--images no.jpg', 'no.jpg is missing'),
         ('--images list.txt', 'is not an image'),
+    'benchmarks/train_parts.py': [
+        ('no.py', NO_CONFIG),
+        ('seg.py', OF_MMSEG),
+        ('bare.py', 'has no model.backbone'),
+        ('tiny.py --against no.py', NO_CONFIG),
+        ('tiny.py --iters 0', LEAST_1),
+        ('tiny.py --workers -1', 'a whole number of at least 0'),
+        ('tiny.py --noise 0 8', LEAST_1),
+        ('tiny.py --cfg-options word', "KEY=VALUE, but got 'word'"),
+        ('tiny.py --out folder', 'Is a directory'),
+        (
+            'tiny.py --cfg-options train_dataloader.batch_size=64 '
+            'train_dataloader.drop_last=True',
+            'fewer training images',
+        ),
     ],
     'benchmarks/train_step.py': [
         ('no.py no.py', NO_CONFIG),

@@ -65,11 +65,17 @@ if [ "$device" = cpu ]; then
     rows=(--rows 32) few=(--repeats 1) loss=(--sizes 32 --classes 7)
     precisions=(float32) pixels=(--size 64 64) views=(--size 32 32)
     seg=2 cls=2
+    # Without a compiler, which takes longer than all else here.
+    bfloat16=optim_wrapper.type=mmpaco.BFloat16OptimWrapper
+    parts=(--iters 1 --cfg-options train_dataloader.batch_size=4)
+    parts+=(--against-options "$bfloat16")
 else
     rows=() few=(--repeats 20) loss=()
     precisions=(float32 bfloat16) pixels=(--size 512 512)
     views=(--size 224 224)
     seg=4 cls=128
+    parts=(--iters 30 --warm-ups 10 --workers 8)
+    parts+=(--against projects/evidence/cifar100_lt/reduced.py)
 fi
 
 # model NAME SECONDS CONFIG BASELINE IMAGES OPTIONS...
@@ -112,6 +118,9 @@ model upernet 75 upernet_swin-t_ade20k upernet_swin-t_ade20k $seg \
     "${pixels[@]}"
 model resnet 75 resnet50_imagenet-lt cross-entropy_resnet50_imagenet-lt \
     $cls "${views[@]}"
+step parts 100 "${run[@]}" $here/train_parts.py \
+    configs/gpaco/resnet32_cifar100-lt-if100.py --noise 32 32 \
+    "${parts[@]}" --out "$out/train_parts.jsonl"
 step trace 45 "${run[@]}" $here/gpu_steps.py trace \
     configs/gpaco/deeplabv3plus_r50_cityscapes.py --batch $seg \
     "${pixels[@]}" --device "$device" --out "$out/trace.json"
@@ -132,7 +141,7 @@ done
     for name in "${names[@]}"; do
         case $name in
             loss | deeplabv3plus | upernet | resnet) most_lines=0 ;;
-            card | positives | trace) most_lines=30 ;;
+            card | parts | positives | trace) most_lines=30 ;;
             *) most_lines=6 ;;
         esac
         told=$(grep "^$name: " "$out/steps.log" | tail -n 1)
