@@ -207,6 +207,7 @@ WRONG = {
         ('--batch 0', LEAST_1),
         ('--images no.jpg', 'no.jpg is missing'),
         ('--images list.txt', 'is not an image'),
+    ],
     'benchmarks/train_parts.py': [
         ('no.py', NO_CONFIG),
         ('seg.py', OF_MMSEG),
@@ -290,6 +291,8 @@ WRONG = {
     PROJECTS / 'evidence/evidence.py': [
         ('--seeds 0', LEAST_1),
         ('--jobs x', LEAST_1),
+        ('nothing', "no grid 'nothing'; give one of cifar100_lt,"),
+        ('tiny.py', 'tiny.py must set GRID to a Description'),
     ],
 }
 NEED_MMSEG = {'class_statistics', 'camvid', 'train_step'}

@@ -7,9 +7,9 @@ pixels for CIFAR, and end at the batch that the model gets: ours with
 PackInputs and the data preprocessor, that of the release with ToTensor and
 Normalize. What a worker of the data loader does is timed by itself, too: ours
 leaves the normalisation to the device of the model. They take turns in one
-process with one thread, as in such a worker, and the seconds are those in which
-the processor works. The parts are timed in turns of their own. The release
-needs timm.
+process with one thread, as in such a worker, and the seconds are those in
+which the processor works. The parts are timed in turns of their own. The
+release needs timm.
 """
 
 import argparse
