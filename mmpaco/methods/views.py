@@ -103,9 +103,7 @@ def papers_views(dataset: Mapping[str, Any]) -> Views:
 
     def change(steps: list[Any]) -> list[Any]:
         parts = split_pipeline(steps)
-        views = dict(
-            type='mmpaco.MultiView', num_views=[1, 1], transforms=transforms
-        )
+        views = dict(type='MultiView', num_views=[1, 1], transforms=transforms)
         return [*parts.loading, views, *parts.packing]
 
     return Views(

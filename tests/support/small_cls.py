@@ -67,7 +67,7 @@ def views_of(cfg):
     (transform,) = (
         step
         for step in cfg.train_dataloader.dataset.pipeline
-        if step['type'] == 'mmpaco.MultiView'
+        if step['type'] == 'MultiView'
     )
     steps = transform['transforms']
     if transform['num_views'] == 2:

@@ -21,7 +21,6 @@ _MODULES = {
     'ImageNetR': 'imagenet_robustness',
     'ImageNetSketch': 'imagenet_robustness',
     'LongTailedDataset': 'long_tailed',
-    'MultiView': 'pillow_views',
     'PILToPlanes': 'pillow_views',
     'PillowOp': 'transforms',
     'PlacesLT': 'image_list',

@@ -1,6 +1,5 @@
 """Views by Pillow with fewer copies: the same draws, and the same bytes."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any, Union
 
@@ -8,7 +7,6 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.datasets.transforms import GaussianBlur as ArrayBlur
-from mmpretrain.datasets.transforms import MultiView as CopyingMultiView
 from mmpretrain.datasets.transforms import NumpyToPIL
 from PIL import Image, ImageFilter
 from torchvision.transforms import InterpolationMode
@@ -209,59 +207,6 @@ class PILToPlanes(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(to_bgr={self.to_bgr})'
-
-
-@TRANSFORMS.register_module()
-class MultiView(CopyingMultiView):
-    """mmpretrain's ``MultiView``, whose views share the loaded image.
-
-    That copies the image for each view. Here it is one, which cannot be
-    written to, so a view whose first step changes the array itself fails:
-    such need mmpretrain's.
-
-    Args:
-        transforms (list[list[dict]]): The steps of each kind of view.
-        num_views (int | list[int]): How many views of each kind.
-
-    Example:
-        >>> import numpy as np
-        >>> from mmengine.registry import DefaultScope
-        >>> from mmpaco.registry import TRANSFORMS
-        >>> view = [dict(type='mmpaco.RandomResizedCropToPIL', size=8)]
-        >>> cfg = dict(type='mmpaco.MultiView', num_views=2, transforms=[view])
-        >>> with DefaultScope.overwrite_default_scope('mmpretrain'):
-        ...     views = TRANSFORMS.build(cfg)
-        >>> image = np.zeros((20, 30, 3), np.uint8)
-        >>> [view.size for view in views(dict(img=image))['img']]
-        [(8, 8), (8, 8)]
-    """
-
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Make the views of ``results['img']``.
-
-        Args:
-            results (dict): A sample whose ``img`` is an array.
-
-        Returns:
-            dict: The same sample, whose ``img`` is a list of the views.
-
-        Raises:
-            TypeError: If the image is no array.
-        """
-        if not isinstance(results['img'], np.ndarray):
-            raise TypeError(
-                'mmpaco.MultiView needs an array, but got '
-                f'{type(results["img"])}; take mmpretrain.MultiView for '
-                'another kind of image'
-            )
-        shared = results['img'].view()
-        shared.flags.writeable = False
-        rest = {key: value for key, value in results.items() if key != 'img'}
-        results['img'] = [
-            view(dict(copy.deepcopy(rest), img=shared))['img']
-            for view in self.transforms
-        ]
-        return results
 
 
 def _pillow_image(results: dict[str, Any], name: str) -> Image.Image:

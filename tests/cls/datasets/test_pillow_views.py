@@ -6,7 +6,6 @@ import torch
 from mmcv.transforms import Compose
 from mmengine.registry import init_default_scope
 from mmpretrain.datasets.transforms import GaussianBlur as ArrayBlur
-from mmpretrain.datasets.transforms import MultiView as CopyingMultiView
 from mmpretrain.datasets.transforms import PackInputs, PILToNumpy
 from PIL import Image
 from sklearn.datasets import load_sample_image
@@ -14,7 +13,6 @@ from support.view_pipelines import VARIABLES, config
 
 from mmpaco.cls.datasets import (
     GaussianBlur,
-    MultiView,
     PILToPlanes,
     RandomResizedCropToPIL,
 )
@@ -148,53 +146,6 @@ def test_planes_of_a_gray_image_are_its_array(photo):
     found = PILToPlanes()(dict(img=Image.fromarray(gray)))['img']
     np.testing.assert_array_equal(found, gray)
     found[:] = 7
-
-
-def sample(photo):
-    return dict(img=photo, gt_label=[3], img_path='a.jpg')
-
-
-def test_views_are_those_of_the_copying_multi_view(photo):
-    lists = [VIEWS['randaug_n2-m10_224'], VIEWS['sim_224']]
-    found = []
-    for kind in (MultiView, CopyingMultiView):
-        np.random.seed(0)
-        torch.manual_seed(0)
-        found.append(kind(lists, [1, 2])(sample(photo)))
-    assert found[0].keys() == found[1].keys()
-    assert len(found[0]['img']) == 3
-    for x, y in zip(found[0]['img'], found[1]['img']):
-        np.testing.assert_array_equal(x, y)
-
-
-def test_views_share_the_image_and_nothing_else(photo):
-    seen = []
-
-    def note(results):
-        seen.append((results['img'], results['gt_label']))
-        results['gt_label'].append(9)
-        return dict(results, img=results['img'] + 1)
-
-    given = sample(photo)
-    out = MultiView([[note]], 2)(given)
-    assert all(np.shares_memory(image, photo) for image, _ in seen)
-    assert seen[0][1] is not seen[1][1] and out['gt_label'] == [3]
-    photo[0, 0] = photo[0, 0]
-
-
-def test_a_view_cannot_change_the_image_of_the_others(photo):
-    def blacken(results):
-        results['img'][:] = 0
-        return results
-
-    with pytest.raises(ValueError, match='read-only'):
-        MultiView([[blacken]], 2)(sample(photo))
-
-
-def test_views_of_a_pillow_image_are_refused_with_the_cure(photo):
-    image = Image.fromarray(photo)
-    with pytest.raises(TypeError, match='take mmpretrain.MultiView'):
-        MultiView([[]], 2)(sample(image))
 
 
 @pytest.mark.parametrize('step', (GaussianBlur(1), PILToPlanes()))

@@ -3,7 +3,7 @@ _base_ = ['../randaug-stack_n12-m10_224.py', '../sim_224.py']
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(
-        type='mmpaco.MultiView',
+        type='MultiView',
         num_views=[1, 1],
         transforms=[_base_.randaug_stack, _base_.sim],
     ),

@@ -3,7 +3,7 @@ _base_ = ['../randaug_n2-m10_224.py', '../randaug-stack_n2-m10_224.py']
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(
-        type='mmpaco.MultiView',
+        type='MultiView',
         num_views=[1, 1],
         transforms=[_base_.randaug, _base_.randaug_stack],
     ),

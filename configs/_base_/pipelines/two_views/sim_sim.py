@@ -2,6 +2,6 @@ _base_ = '../sim_224.py'
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmpaco.MultiView', num_views=2, transforms=[_base_.sim]),
+    dict(type='MultiView', num_views=2, transforms=[_base_.sim]),
     dict(type='PackInputs'),
 ]
