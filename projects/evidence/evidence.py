@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evidence_description import Description
 from evidence_grid import Grid
-from evidence_page import write_page
+from evidence_page import read_page, write_page
 
 from mmpaco.runner.tool_arguments import whole_number
 from mmpaco.runner.tool_ending import run_tool
@@ -85,6 +85,8 @@ def main() -> None:
     )
     args = parser.parse_args()
     told: Description = args.grid
+    # Told before hours of training, not after them.
+    read_page(ROOT / told.page, told.tables)
     seeds = args.seeds or told.seeds
     grid = Grid(
         ROOT / told.configs,

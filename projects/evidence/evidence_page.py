@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from evidence_description import Description, Results
@@ -62,6 +62,31 @@ def class_counts(grid: Grid, job: Experiment) -> list[int]:
     return found
 
 
+def read_page(path: PathLike, names: Iterable[str]) -> str:
+    """Read a page that has a place for each table.
+
+    Args:
+        path: A page with ``<!-- NAME -->`` and ``<!-- /NAME -->``.
+        names: What goes between marks.
+
+    Raises:
+        ValueError: If there is no page, or it lacks a mark.
+    """
+    if not Path(path).is_file():
+        raise ValueError(
+            f'there is no page {path}; make one, in which each table has a '
+            'place between marks'
+        )
+    page = Path(path).read_text(encoding='utf-8')
+    for name in names:
+        if not _marks(name).search(page):
+            raise ValueError(
+                f'{path} has no marks <!-- {name} --> and <!-- /{name} -->, '
+                'between which a table goes; write each on a line of its own'
+            )
+    return page
+
+
 def fill(path: PathLike, blocks: Mapping[str, str]) -> None:
     """Put generated text between the marks of a page.
 
@@ -70,17 +95,15 @@ def fill(path: PathLike, blocks: Mapping[str, str]) -> None:
         blocks: Text by name.
 
     Raises:
-        ValueError: If the page lacks a mark.
+        ValueError: If there is no page, or it lacks a mark.
     """
-    page = Path(path).read_text(encoding='utf-8')
+    page = read_page(path, blocks)
     for name, text in blocks.items():
-        marks = re.compile(
-            rf'(<!-- {name} -->\n).*?(<!-- /{name} -->)', re.DOTALL
+        page = _marks(name).sub(
+            lambda m, t=text: f'{m[1]}\n{t}\n\n{m[2]}', page
         )
-        if not marks.search(page):
-            raise ValueError(
-                f'{path} has no marks <!-- {name} --> and <!-- /{name} -->, '
-                'between which a table goes'
-            )
-        page = marks.sub(lambda m, t=text: f'{m[1]}\n{t}\n\n{m[2]}', page)
     write_text(path, page)
+
+
+def _marks(name: str) -> re.Pattern[str]:
+    return re.compile(rf'(<!-- {name} -->\n).*?(<!-- /{name} -->)', re.DOTALL)

@@ -222,3 +222,20 @@ def test_a_grid_is_a_name_or_a_file(tool, tmp_path):
         tool.description(str(own))
     with pytest.raises(argparse.ArgumentTypeError, match='no grid .nothing'):
         tool.description('nothing')
+
+
+def test_a_page_without_marks_is_told_before_the_training(
+    tool, tmp_path, monkeypatch
+):
+    own = tmp_path / 'own.py'
+    own.write_text(
+        'from evidence_description import Description, Method\n'
+        "GRID = Description('own', 'docs/own.md', 'configs', 'w', "
+        "[Method('a', 'x')], {'methods': []})"
+    )
+    monkeypatch.setattr(sys, 'argv', ['evidence.py', str(own)])
+    with pytest.raises(ValueError, match=r'no page .*own\.md'):
+        tool.main()
+    (tmp_path / 'docs' / 'own.md').write_text('# Mine')
+    with pytest.raises(ValueError, match='no marks <!-- methods -->'):
+        tool.main()
