@@ -10,6 +10,7 @@ from evidence_description import Description
 from evidence_grid import Grid
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from PIL import Image
 from support.paths import CONFIGS, PROJECTS, TOOLS
@@ -74,7 +75,7 @@ def folder(tmp_path, monkeypatch):
 def test_the_dataset_alone_is_swapped(name):
     shipped = Config.fromfile(CONFIGS / f'{method(name)}.py').to_dict()
     swapped = config('lists', METHOD=method(name)).to_dict()
-    added = {'counted', 'held_out', 'lists', 'read_rgb'}
+    added = {'held_out', 'lists', 'read_rgb', 'trained_on'}
     assert set(swapped) - set(shipped) == added
     read = swapped['read_rgb']
     for part, ann_file in (
@@ -93,6 +94,13 @@ def test_the_dataset_alone_is_swapped(name):
     evaluator = swapped['val_evaluator']
     assert evaluator['type'] == shipped['val_evaluator']['type']
     assert evaluator['train_dataset']['ann_file'] == 'train_if100.txt'
+
+
+@pytest.mark.parametrize('split', ['val', 'test'])
+def test_classes_are_grouped_by_the_training_list(split, folder):
+    enter_scope('mmpretrain')
+    evaluator = Evaluator(config('lists')[f'{split}_evaluator'])
+    np.testing.assert_array_equal(evaluator.metrics[0].class_counts, [3] * 100)
 
 
 def test_an_image_is_read_as_cifar_gives_it(folder):

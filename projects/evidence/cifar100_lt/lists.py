@@ -28,13 +28,14 @@ held_out = dict(
 train_dataloader = dict(dataset=train_dataset)
 val_dataloader = dict(dataset=dict(**held_out, ann_file='val.txt'))
 test_dataloader = dict(dataset=dict(**held_out, ann_file='test.txt'))
-counted = dict(
+trained_on = dict(**lists, ann_file='train_if100.txt')
+# Keys to delete are looked for in dicts alone, not in a list.
+val_evaluator = dict(
     type='mmpaco.ShotAccuracy',
-    train_dataset=dict(_delete_=True, **lists, ann_file='train_if100.txt'),
+    train_dataset=dict(_delete_=True, **trained_on),
 )
-val_evaluator = counted
 test_evaluator = [
-    counted,
+    dict(type='mmpaco.ShotAccuracy', train_dataset=trained_on),
     # Accuracy of each class, for the picture.
     dict(type='SingleLabelMetric', items=('recall',), average=None),
 ]
