@@ -13,8 +13,8 @@ class ChannelsLastHook(Hook):
 
     A convolution follows the memory order of its weight, and neither mmengine
     nor a config can set it. Results are the same up to rounding; a small
-    ResNet trains in two thirds of the time on a processor
-    (docs/evidence.md).
+    ResNet trains in four fifths of the time on a processor
+    (docs/performance.md).
 
     Example:
         >>> from types import SimpleNamespace
