@@ -30,7 +30,7 @@ def description(name: str) -> Description:
 
     Raises:
         argparse.ArgumentTypeError: If there is no such file, or no ``GRID``
-            in it.
+            of sense in it.
     """
     path = HERE / 'grids' / f'{name}.py' if name in GRIDS else Path(name)
     if not path.is_file():
@@ -40,7 +40,11 @@ def description(name: str) -> Description:
         )
     # A description may import one beside it.
     sys.path.insert(0, str(path.resolve().parent))
-    found = runpy.run_path(str(path)).get('GRID')
+    try:
+        found = runpy.run_path(str(path)).get('GRID')
+    except (TypeError, ValueError) as error:
+        # Of these, argparse tells that the value is invalid, and no more.
+        raise argparse.ArgumentTypeError(f'{path}: {error}') from error
     if not isinstance(found, Description):
         raise argparse.ArgumentTypeError(
             f'{path} must set GRID to a Description, as those in '

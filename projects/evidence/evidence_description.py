@@ -129,15 +129,12 @@ class Description:
     repeated: int = 0
 
     def __post_init__(self) -> None:
-        labels = [method.label for method in self.methods]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise ValueError(
-                    f'two methods of the grid are called {label!r}, by which '
-                    'records and tables tell them apart; give one another '
-                    'label'
-                )
-        trained = {x.label for x in self.methods if not x.like}
+        if not self.methods or self.seeds < 1:
+            raise ValueError(
+                'a grid has one method and one seed at least, but this one '
+                f'has {len(self.methods)} methods and {self.seeds} seeds'
+            )
+        trained = {x.label for x in self._with_settings()}
         for method in self.methods:
             if method.like and method.like not in trained:
                 raise ValueError(
@@ -150,6 +147,8 @@ class Description:
                     f'{method.label!r} has no config and is like no other '
                     'method; give one of both'
                 )
+            _check_settings(method)
+        _check_labels(self.methods)
 
     def trials(self) -> list[Experiment]:
         """The trainings that validation chooses from."""
@@ -192,3 +191,44 @@ class Description:
 
     def _with_settings(self) -> list[Method]:
         return [m for m in self.methods if not m.like and not m.contest]
+
+
+def _check_settings(method: Method) -> None:
+    """Refuse settings of which none could be chosen."""
+    if method.like and method.contest:
+        raise ValueError(
+            f'{method.label!r} is like {method.like!r} and in the contest, '
+            'where each has its own setting; leave out one of both'
+        )
+    names = {x.name for x in method.trials()}
+    if not names or len(names) < len(method.settings):
+        raise ValueError(
+            f'{method.label!r} must have one setting or several that are not '
+            f'the same, but got {list(method.settings)}'
+        )
+    if len(names) > 1 and (method.like or method.contest):
+        raise ValueError(
+            f'{method.label!r} has {len(names)} settings, but validation '
+            'chooses none for an ablation or in the contest; give one'
+        )
+
+
+def _check_labels(methods: Sequence[Method]) -> None:
+    """Refuse labels by which records would be taken for each other's."""
+    # Several second stages may start from one.
+    stages = {(x.after, *sorted(x.env.items())) for x in methods if x.after}
+    labels = [
+        *(x.label for x in methods),
+        *(x.normalised for x in methods if x.normalised),
+        *(first[0] for first, *_ in stages),
+    ]
+    files: dict[str, str] = {}
+    for label in labels:
+        name = Experiment(label, '').name
+        if name in files:
+            raise ValueError(
+                f'{files[name]!r} and {label!r} are two trainings of the '
+                'grid, but their files would have one name, made of a-z, 0-9 '
+                'and dots; give one another label'
+            )
+        files[name] = label

@@ -334,7 +334,39 @@ def describe(*methods, **options):
 @pytest.mark.parametrize(
     ('methods', 'said'),
     [
-        ([Method('a', 'x'), Method('a', 'y')], "two methods .* called 'a'"),
+        ([], 'has 0 methods and 3 seeds'),
+        ([Method('a', 'x'), Method('a', 'y')], "'a' and 'a' are two"),
+        ([Method('A, b', 'x'), Method('a b', 'y')], "'A, b' and 'a b' are"),
+        ([Method('τ', 'x'), Method('σ', 'x')], "'τ' and 'σ' are two"),
+        (
+            [Method('a', 'x', normalised='n'), Method('N', 'x')],
+            "'N' and 'n' are two",
+        ),
+        (
+            [Method(x, 'x', after=('first', x)) for x in 'ab'],
+            "'first' and 'first' are two",
+        ),
+        ([Method('a', 'x', [])], r"'a' must have one setting .* got \[\]"),
+        ([Method('a', 'x', [{'LR': '1'}] * 2)], "'a' must have one .* same"),
+        (
+            [Method('a', 'x', [{'LR': '1'}, {'LR': '2'}], contest=True)],
+            "'a' has 2 settings",
+        ),
+        (
+            [
+                Method('a', 'x'),
+                Method('b', like='a', settings=[{'LR': '1'}, {'LR': '2'}]),
+            ],
+            "'b' has 2 settings",
+        ),
+        (
+            [Method('a', 'x'), Method('b', like='a', contest=True)],
+            "'b' is like 'a' and in the contest",
+        ),
+        (
+            [Method('a', 'x', contest=True), Method('b', like='a')],
+            "'b' is like 'a', which",
+        ),
         ([Method('a', 'x'), Method('b', like='c')], "'b' is like 'c', which"),
         (
             [Method('a', 'x'), Method('b', like='a'), Method('c', like='b')],
@@ -346,6 +378,11 @@ def describe(*methods, **options):
 def test_a_description_without_sense_is_refused(methods, said):
     with pytest.raises(ValueError, match=said):
         describe(*methods)
+
+
+def test_a_grid_without_a_seed_is_refused():
+    with pytest.raises(ValueError, match='has 1 methods and 0 seeds'):
+        describe(Method('a', 'x'), seeds=0)
 
 
 def test_a_description_plans_its_trainings():

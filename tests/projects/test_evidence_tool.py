@@ -220,6 +220,14 @@ def test_a_grid_is_a_name_or_a_file(tool, tmp_path):
     own.write_text('GRID = {}')
     with pytest.raises(argparse.ArgumentTypeError, match='must set GRID'):
         tool.description(str(own))
+    own.write_text(
+        'from evidence_description import Description\n'
+        "GRID = Description('own', 'own.md', 'configs', 'w', [], {})"
+    )
+    with pytest.raises(
+        argparse.ArgumentTypeError, match='own.py: a grid has one method'
+    ):
+        tool.description(str(own))
     with pytest.raises(argparse.ArgumentTypeError, match='no grid .nothing'):
         tool.description('nothing')
 
