@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,10 +57,11 @@ def add_images(checkout):
         (data / f'{name}.txt').write_text('\n'.join(lines))
 
 
-def run(checkout, out, *args, **variables):
+def run(checkout, out, *args, cwd=None, **variables):
     return subprocess.run(
         ['bash', checkout / 'projects/evidence/gpu.sh', out, *map(str, args)],
         env=environment(**variables),
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=500,
@@ -69,6 +72,39 @@ def test_what_is_not_there_is_told_before_anything(checkout, tmp_path):
     done = run(checkout, tmp_path / 'out', STATE=str(tmp_path / 'no.tar'))
     assert done.returncode == 2
     assert f'STATE: there is no {tmp_path}/no.tar' in done.stderr
+    done = run(checkout, tmp_path / 'out', PYTHON='no/python')
+    assert done.returncode == 2
+    assert 'PYTHON: there is no no/python' in done.stderr
+
+
+def test_paths_are_below_the_folder_of_the_caller(checkout, tmp_path):
+    moved = checkout.rename(tmp_path / 'a checkout')
+    here = tmp_path / 'a folder'
+    here.mkdir()
+    (here / 'own grid.py').write_text(GRID)
+    # A link as a rule, it finds its packages by where it is called.
+    python = Path(sys.executable)
+    (here / 'env').symlink_to(python.parents[1])
+    kept = 'projects/evidence/records/small/class_counts.json'
+    run_file = 'work_dirs/evidence/one/run.json'
+    with tarfile.open(here / 'state.tar', 'w') as state:
+        for name in (kept, run_file):
+            (here / 'file').write_text('[1]')
+            state.add(here / 'file', name)
+    done = run(
+        moved,
+        '.',
+        60,
+        'own grid.py',
+        '--report',
+        cwd=here,
+        STATE='state.tar',
+        PYTHON=f'env/{python.parent.name}/{python.name}',
+    )
+    assert done.returncode == 0, done.stdout
+    # Of other grids, too.
+    with tarfile.open(here / 'state.tar') as state:
+        assert state.getnames() == [kept, run_file]
 
 
 @pytest.mark.slow
