@@ -98,6 +98,7 @@ def main() -> None:
         args.work_dir or told.work_dir,
         RECORDS / told.name,
         args.jobs,
+        told.work_dir,
     )
     if not args.report:
         grid.train(told.trials())

@@ -67,6 +67,17 @@ def setting_text(setting: Mapping[str, Any]) -> str:
     return ', '.join(f'{k.lower()} {v}' for k, v in setting.items())
 
 
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(
+            f'{path} is not a whole record: {error}; get it again, or remove '
+            'it to train again'
+        ) from error
+    return record
+
+
 def _slug(label: str) -> str:
     return re.sub(r'[^a-z0-9.]+', '-', label.lower()).strip('-')
 
@@ -77,9 +88,11 @@ class Grid:
     Args:
         configs: Folder of the configs.
         tools: Folder of ``train.py`` and ``test.py``.
-        work_dir: Folder of checkpoints and logs; below the current folder.
+        work_dir: Folder of checkpoints and logs.
         records: Folder of the records.
         jobs: Trainings at a time, one thread each.
+        known_in: Folder that records of second stages were made with, if it
+            was another than ``work_dir``: their configs name the first stage.
     """
 
     def __init__(
@@ -89,12 +102,14 @@ class Grid:
         work_dir: PathLike,
         records: PathLike,
         jobs: int = 2,
+        known_in: Optional[PathLike] = None,
     ) -> None:
         self.configs = Path(configs)
         self.tools = Path(tools)
         self.work_dir = Path(work_dir)
         self.records = Path(records)
         self.jobs = jobs
+        self.known_in = Path(known_in or work_dir)
 
     def record(self, job: Experiment) -> Optional[dict[str, Any]]:
         """Read the record of a job.
@@ -105,11 +120,14 @@ class Grid:
         Returns:
             The record, with the time of both stages if there are two; None
             if there is none, or a config was another.
+
+        Raises:
+            ValueError: If the file is no record.
         """
         path = self.records / f'{job.name}.json'
         if not path.exists():
             return None
-        record: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+        record = _read(path)
         if record['config_sha256'] != self.run(job).config_sha256:
             return None
         if job.after is not None:
@@ -131,18 +149,24 @@ class Grid:
         Args:
             job: The job.
         """
+        run = self._run_in(self.work_dir, job)
+        if job.after is not None and self.known_in != self.work_dir:
+            known = self._run_in(self.known_in, job)
+            run.config_sha256 = known.config_sha256
+        return run
+
+    def _run_in(self, folder: Path, job: Experiment) -> Run:
         env = {**job.env, **job.setting, 'SEED': str(job.seed)}
         if job.after is not None:
-            first = self.run(self._first(job))
+            first = self._run_in(folder, self._first(job))
             last = f'epoch_{first.cfg.train_cfg["max_epochs"]}.pth'
-            # Relative, if the folder is: a record knows its config by a hash.
             env['STAGE1'] = (first.dir / last).as_posix()
         words = setting_text(job.setting)
         return Run(
             f'{job.label} ({words})' if words else job.label,
             self.configs / f'{job.config}.py',
             job.seed,
-            self.work_dir / job.name,
+            folder / job.name,
             env,
         )
 

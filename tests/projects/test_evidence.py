@@ -140,6 +140,15 @@ def test_it_records_how_strong_contrast_is(folder):
     assert record['k'] == pytest.approx(float(told[2]), rel=5e-3)
 
 
+def test_a_record_that_was_cut_short_is_named(folder):
+    grid, job = make_grid(folder), two_stages()
+    write_record(grid, job, 60.0)
+    path = grid.records / f'{job.name}.json'
+    path.write_text(path.read_text()[:-9])
+    with pytest.raises(ValueError, match=f'{path} is not a whole record'):
+        grid.record(job)
+
+
 def test_two_second_stages_share_a_first_one(folder):
     grid = make_grid(folder)
     setup = 'resnet14-w16_tiny-imagenet100-lt'
@@ -166,6 +175,13 @@ def test_records_outlive_the_work_directory(folder):
     assert grid.record(job)['cpu_seconds'] == 65.0
     grid.train([job])
     assert not (folder / 'work').exists()
+
+    # Nor do they know where that was.
+    other = Grid(grid.configs, grid.tools, folder, grid.records, 1, 'work')
+    assert other.record(job) == grid.record(job)
+    assert other.run(job).dir == folder / job.name
+    stage = other.run(job).cfg.model.pretrained
+    assert stage.startswith(f'{folder}/supcon-stage-1')
 
     config = folder / 'configs' / f'{job.config}.py'
     config.write_text(config.read_text() + '\nauto_scale_lr = None\n')

@@ -88,8 +88,9 @@ def write_records(grid, jobs):
         path.write_text(json.dumps(record))
 
 
-def report(tool, monkeypatch, name='tiny_imagenet100'):
-    monkeypatch.setattr(sys, 'argv', ['evidence.py', name, '--report'])
+def report(tool, monkeypatch, *options, name='tiny_imagenet100'):
+    argv = ['evidence.py', name, '--report', *options]
+    monkeypatch.setattr(sys, 'argv', argv)
     tool.main()
     page = tool.description(name).page
     return (tool.ROOT / page).read_text(encoding='utf-8')
@@ -181,7 +182,7 @@ def test_the_report_says_what_has_not_been_run(tool, told, grid, monkeypatch):
         assert imread(tool.ROOT / 'docs' / 'images' / name).shape[2] >= 3
     # The class counts are kept, so another machine needs no images.
     shutil.rmtree('data')
-    assert report(tool, monkeypatch) == page
+    assert report(tool, monkeypatch, '--work-dir', '/elsewhere') == page
 
 
 def test_the_whole_grid_leaves_nothing_open(tool, told, grid, monkeypatch):
