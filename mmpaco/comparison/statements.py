@@ -5,7 +5,14 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-__all__ = ['Difference', 'RULE', 'caveats', 'compare_methods', 'difference']
+__all__ = [
+    'Difference',
+    'RULE',
+    'caveats',
+    'compare_methods',
+    'difference',
+    'figures_by_seed',
+]
 
 RULE = (
     'A difference exceeds the spread of the seeds if the mean of the '
@@ -109,7 +116,7 @@ def compare_methods(
     figures = {
         label: found
         for label, method in results['methods'].items()
-        if (found := _by_seed(method['runs'], figure))
+        if (found := figures_by_seed(method['runs'], figure))
     }
     if len(figures) < 2:
         return [
@@ -134,7 +141,18 @@ def compare_methods(
     return said
 
 
-def _by_seed(runs: Sequence[Record], figure: Figure) -> dict[int, float]:
+def figures_by_seed(
+    runs: Sequence[Record], figure: Figure
+) -> dict[int, float]:
+    """Take a figure of each run.
+
+    Args:
+        runs: Records of runs of one method.
+        figure: What is taken, None if a run has none.
+
+    Returns:
+        dict[int, float]: The figures by seed, of those that are finite.
+    """
     found = {run['seed']: figure(run) for run in runs}
     return {
         seed: x

@@ -1,13 +1,13 @@
 """What the seeds of a grid say of claims."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, Optional
 
 from evidence_description import Record, Results
 from evidence_tables import NOT_RUN, markdown, steepness
 
-from mmpaco.comparison.statements import difference
+from mmpaco.comparison.statements import difference, figures_by_seed
 
 
 class Claim(NamedTuple):
@@ -91,7 +91,9 @@ def judge(
         difference.
     """
     gap = difference(
-        _by_seed(above, figure), _by_seed(below, figure), ('', '')
+        figures_by_seed(above, figure),
+        figures_by_seed(below, figure),
+        ('', ''),
     )
     if gap is None:
         return NOT_RUN, '–'
@@ -102,10 +104,3 @@ def judge(
     if gap.spread is None:
         return verdict, f'{size} (one seed)'
     return verdict, f'{size} ± {gap.spread:.2f} ({len(gap.gaps)} seeds)'
-
-
-def _by_seed(
-    records: Sequence[Record], figure: Callable[[Record], Optional[float]]
-) -> Mapping[int, float]:
-    figures = {record['seed']: figure(record) for record in records}
-    return {seed: x for seed, x in figures.items() if x is not None}

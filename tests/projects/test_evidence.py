@@ -1,6 +1,7 @@
 """The grid of docs/evidence.md, trained in small, and what is told of it."""
 
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -252,6 +253,15 @@ def test_a_claim_is_decided_by_the_spread_of_three_seeds(better, said):
         results_of(*worse, *above), [Claim('a is better', 'a', 'b')]
     )
     assert body(table) == [f'| a is better | {said} |']
+
+
+def test_a_claim_leaves_out_what_is_no_figure():
+    results = results_of(
+        *(record('a', i, x) for i, x in enumerate((41.0, math.nan))),
+        *(record('b', i, 40.0) for i in range(2)),
+    )
+    table = claims_table(results, [Claim('a is better', 'a', 'b')])
+    assert body(table) == ['| a is better | not decided | +1.00 (one seed) |']
 
 
 def test_a_claim_compares_the_same_seeds():
