@@ -156,7 +156,8 @@ class PILToPlanes(BaseTransform):
     ``PackInputs`` need not move each byte to make a tensor of it.
 
     Args:
-        to_bgr (bool): Whether the array is to be BGR. Defaults to False.
+        to_bgr (bool): Whether the array is to be BGR, a grey one, too.
+            Defaults to False, which leaves a grey one at (H, W).
 
     Example:
         >>> from PIL import Image
@@ -188,6 +189,8 @@ class PILToPlanes(BaseTransform):
             ValueError: If it is neither grey (mode L) nor RGB.
         """
         image = _pillow_image(results, 'PILToPlanes')
+        if image.mode == 'L' and self.to_bgr:
+            image = image.convert('RGB')
         if image.mode == 'L':
             results['img'] = np.array(image)
             return results

@@ -141,10 +141,12 @@ def test_planes_are_the_array_and_are_packed_without_a_copy(photo, to_bgr):
     assert (packed == 7).all()
 
 
-def test_planes_of_a_gray_image_are_its_array(photo):
-    gray = photo[..., 0]
-    found = PILToPlanes()(dict(img=Image.fromarray(gray)))['img']
-    np.testing.assert_array_equal(found, gray)
+@pytest.mark.parametrize('to_bgr', (False, True))
+def test_planes_of_a_gray_image_are_its_array(photo, to_bgr):
+    image = Image.fromarray(photo[..., 0])
+    found = PILToPlanes(to_bgr)(dict(img=image))['img']
+    expected = PILToNumpy(to_bgr)(dict(img=image))['img']
+    np.testing.assert_array_equal(found, expected)
     found[:] = 7
 
 
