@@ -31,6 +31,7 @@ class CompileHook(Hook):
         **options: Options of ``torch.compile``, such as ``mode``.
 
     Raises:
+        TypeError: If ``modules`` is a single name.
         ValueError: Before the training, if the model has no such part.
         RuntimeError: In its first step, if a part cannot be compiled, such as
             where there is no C++ compiler.
@@ -51,6 +52,11 @@ class CompileHook(Hook):
     def __init__(
         self, modules: tuple[str, ...] = ('backbone',), **options: Any
     ) -> None:
+        if isinstance(modules, str):
+            raise TypeError(
+                'modules must be a list of names, but got one, '
+                f'{modules!r}; give [{modules!r}]'
+            )
         self.modules = tuple(modules)
         self.options = options
 

@@ -152,6 +152,24 @@ def test_an_unknown_part_is_told_before_anything_is_changed():
     assert 'forward' not in vars(model.backbone)
 
 
+def test_a_single_name_is_refused():
+    with pytest.raises(TypeError, match=r"give \['backbone'\]"):
+        CompileHook('backbone')
+
+
+def test_a_part_of_a_part_may_be_named_too():
+    backend = CountingBackend()
+    model = small_classifier()
+    hook = CompileHook(('backbone.layer1', 'backbone'), backend=backend)
+    images = torch.rand(4, 3, 32, 32)
+    expected = copy.deepcopy(model).backbone(images)[0]
+    hook.before_train(Model(model))
+    torch.testing.assert_close(model.backbone(images)[0], expected)
+    assert backend.calls == backend.graphs > 0
+    hook.after_train(Model(model))
+    assert not any('forward' in vars(x) for x in model.modules())
+
+
 def test_a_copy_has_its_own_weights(run):
     """Such as one that a hook makes in the middle of a training."""
     _, noted = run(CompileHook(backend='aot_eager'))
