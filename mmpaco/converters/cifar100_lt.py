@@ -86,8 +86,9 @@ def _pixels(path: Path) -> Optional[np.ndarray]:
     try:
         with Image.open(path) as image:
             return np.asarray(image)
-    # What was cut short by an end of the disk or of the process, too.
-    except OSError:
+    # What was cut short by an end of the disk or of the process, too. Of a
+    # PNG whose bytes are others, Pillow raises the latter two.
+    except (OSError, SyntaxError, ValueError):
         return None
 
 

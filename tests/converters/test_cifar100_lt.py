@@ -199,6 +199,19 @@ def test_another_call_writes_what_is_lacking_alone(archive, written):
     assert changed == {gone, cut, empty}
 
 
+@pytest.mark.parametrize('place', (11, 36))
+def test_a_damaged_image_is_none(tmp_path, place):
+    """One whose header has another length, and one whose data has."""
+    path = tmp_path / 'image.png'
+    pixels = np.full((32, 32, 3), 7, np.uint8)
+    Image.fromarray(pixels).save(path)
+    np.testing.assert_array_equal(cifar100_lt._pixels(path), pixels)
+    content = bytearray(path.read_bytes())
+    content[place] = 5
+    path.write_bytes(content)
+    assert cifar100_lt._pixels(path) is None
+
+
 def test_other_lists_and_images_are_left_alone(archive, tmp_path):
     out = tmp_path / 'out'
     path = out / 'val.txt'
