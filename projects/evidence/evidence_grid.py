@@ -136,7 +136,8 @@ class Grid:
                 return None
             for clock in {'seconds', 'cpu_seconds'} & set(record):
                 record[clock] += first[clock]
-        return record
+        # Of the same file name, it may be spelt in another way by now.
+        return {**record, 'label': job.label}
 
     def _write(self, name: str, record: Mapping[str, Any]) -> None:
         write_text(

@@ -141,6 +141,13 @@ def test_it_records_how_strong_contrast_is(folder):
     assert record['k'] == pytest.approx(float(told[2]), rel=5e-3)
 
 
+def test_a_record_goes_by_the_label_of_today(folder):
+    grid, job = make_grid(folder), replace(two_stages(), after=None)
+    write_record(grid, job, 60.0)
+    spelt = replace(job, label='SUPCON')
+    assert grid.record(spelt)['label'] == 'SUPCON'
+
+
 def test_a_record_that_was_cut_short_is_named(folder):
     grid, job = make_grid(folder), two_stages()
     write_record(grid, job, 60.0)
