@@ -147,18 +147,22 @@ def test_ablations_change_what_they_say(told, grid):
     assert views == [1] * len(views)
 
 
-def test_the_records_are_those_of_the_configs(told):
+@pytest.mark.parametrize('name', ['tiny_imagenet100', 'cifar100_lt_reduced'])
+def test_the_records_are_those_of_the_configs(tool, name):
     """After a change of a config its figures would be those of another."""
-    grid = Grid(
-        CONFIGS,
-        TOOLS,
-        told.work_dir,
-        PROJECTS / 'evidence' / 'records' / told.name,
-    )
+    told = tool.description(name)
+    records = PROJECTS / 'evidence' / 'records' / name
+    grid = Grid(ROOT / told.configs, TOOLS, told.work_dir, records)
     chosen = grid.choose(told.trials())
-    jobs = told.finals(chosen, told.seeds)
+    jobs = told.trials() + told.finals(chosen, told.seeds)
     jobs += told.again(grid.best(told.contest()), told.seeds)
-    assert [job.name for job in jobs if grid.record(job) is None] == []
+    known = {job.name: job for job in jobs if grid.record(job) is not None}
+    stages = {grid._first(job).name for job in known.values() if job.after}
+    normalised = {
+        grid.normalised(job).name for job in known.values() if job.normalised
+    }
+    files = {path.stem for path in records.glob('*.json')} - {'class_counts'}
+    assert files == {*known, *stages, *normalised}
 
 
 def test_a_grid_without_trials_chooses_nothing(tool, monkeypatch):
