@@ -48,9 +48,9 @@ def test_a_wheel_holds_all_modules_configs_tools_and_the_index(wheel):
 
 
 def test_a_wheel_holds_neither_tests_nor_projects_nor_caches(wheel):
-    theirs = {path.name for path in ROOT.glob('projects/**/*.py')}
+    theirs = {path.read_bytes() for path in ROOT.glob('projects/**/*.py')}
     for name in wheel.namelist():
-        assert name.rsplit('/', 1)[-1] not in theirs
+        assert wheel.read(name) not in theirs
         assert name.startswith(('mmpaco/', f'mmpaco-{mmpaco.__version__}'))
         assert '__pycache__' not in name and '/tests/' not in name
 

@@ -4,11 +4,9 @@ Settings are chosen on the validation list; the test list is only reported.
 """
 
 import argparse
-import runpy
-import sys
 from pathlib import Path
 
-from evidence_description import Description
+from evidence_description import Description, read_description
 from evidence_grid import Grid
 from evidence_page import read_page, write_page
 
@@ -38,19 +36,7 @@ def description(name: str) -> Description:
             f'there is no grid {name!r}; give one of {", ".join(GRIDS)}, or '
             'the path of a file like those in projects/evidence/grids'
         )
-    # A description may import one beside it.
-    sys.path.insert(0, str(path.resolve().parent))
-    try:
-        found = runpy.run_path(str(path)).get('GRID')
-    except (TypeError, ValueError) as error:
-        # Of these, argparse tells that the value is invalid, and no more.
-        raise argparse.ArgumentTypeError(f'{path}: {error}') from error
-    if not isinstance(found, Description):
-        raise argparse.ArgumentTypeError(
-            f'{path} must set GRID to a Description, as those in '
-            'projects/evidence/grids do'
-        )
-    return found
+    return read_description(path)
 
 
 def main() -> None:

@@ -1,5 +1,8 @@
 """What describes a grid: methods, settings, seeds, and what its page tells."""
 
+import argparse
+import runpy
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -232,3 +235,27 @@ def _check_labels(methods: Sequence[Method]) -> None:
                 'and dots; give one another label'
             )
         files[name] = label
+
+
+def read_description(path: Path) -> Description:
+    """Read the description that a file sets as ``GRID``.
+
+    Args:
+        path: A Python file.
+
+    Raises:
+        argparse.ArgumentTypeError: If it has none, or one without sense.
+    """
+    # A description may import one beside it.
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        found = runpy.run_path(str(path)).get('GRID')
+    except (TypeError, ValueError) as error:
+        # Of these, argparse tells that the value is invalid, and no more.
+        raise argparse.ArgumentTypeError(f'{path}: {error}') from error
+    if not isinstance(found, Description):
+        raise argparse.ArgumentTypeError(
+            f'{path} must set GRID to a Description, as those in '
+            'projects/evidence/grids do'
+        )
+    return found

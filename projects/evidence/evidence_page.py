@@ -99,8 +99,9 @@ def fill(path: PathLike, blocks: Mapping[str, str]) -> None:
     """
     page = read_page(path, blocks)
     for name, text in blocks.items():
+        # The first alone: a page may show others how marks are written.
         page = _marks(name).sub(
-            lambda m, t=text: f'{m[1]}\n{t}\n\n{m[2]}', page
+            lambda m, t=text: f'{m[1]}\n{t}\n\n{m[2]}', page, count=1
         )
     write_text(path, page)
 

@@ -360,6 +360,16 @@ def test_a_page_is_filled_between_its_marks(tmp_path):
         fill(page, {'y': 'text'})
 
 
+def test_marks_that_a_page_shows_stay_as_they_are(tmp_path):
+    page = tmp_path / 'page.md'
+    marks = '<!-- x -->\n<!-- /x -->\n'
+    page.write_text(f'{marks}So they look:\n{marks}')
+    fill(page, {'x': 'table'})
+    assert page.read_text() == (
+        f'<!-- x -->\n\ntable\n\n<!-- /x -->\nSo they look:\n{marks}'
+    )
+
+
 def describe(*methods, **options):
     return Description('x', 'x.md', 'configs', 'work', methods, {}, **options)
 
