@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from evidence_grid import Experiment
+from evidence_experiment import Experiment
 
 Record = Mapping[str, Any]
 

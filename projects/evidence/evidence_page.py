@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from evidence_description import Description, Results
-from evidence_grid import Experiment, Grid
+from evidence_experiment import Experiment
+from evidence_grid import Grid
 
 from mmpaco.files import PathLike, write_text
 from mmpaco.runner.loaded_runner import training_counts

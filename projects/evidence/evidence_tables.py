@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from evidence_description import Record, Results
-from evidence_grid import setting_text
+from evidence_experiment import setting_text
 from evidence_record import last_validation
 
 from mmpaco.comparison.runs import clock

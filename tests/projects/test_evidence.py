@@ -11,7 +11,8 @@ import pytest
 import torch
 from evidence_claims import ADJUSTED, STEEPNESS, Claim, claims_table
 from evidence_description import Description, Method, Results
-from evidence_grid import Experiment, Grid
+from evidence_experiment import Experiment
+from evidence_grid import Grid
 from evidence_page import fill
 from evidence_record import last_validation
 from evidence_tables import (

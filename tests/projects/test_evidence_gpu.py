@@ -113,9 +113,9 @@ def test_it_stops_in_time_and_goes_on(checkout, tmp_path):
     grid = tmp_path / 'own.py'
     grid.write_text(GRID)
     first = tmp_path / 'first'
-    done = run(checkout, first, 60, grid)
+    done = run(checkout, first, 120, grid)
     assert done.returncode == 1
-    assert 'Stopped after 60 s' in done.stdout
+    assert 'Stopped after 120 s' in done.stdout
     with tarfile.open(first / 'state.tar') as state:
         names = state.getnames()
     kept = [name for name in names if '/epoch_' in name]
@@ -126,7 +126,7 @@ def test_it_stops_in_time_and_goes_on(checkout, tmp_path):
     # As on a new machine.
     shutil.rmtree(checkout / 'work_dirs')
     second = tmp_path / 'second'
-    run(checkout, second, 60, grid, STATE=str(first / 'state.tar'))
+    run(checkout, second, 120, grid, STATE=str(first / 'state.tar'))
     log = checkout / 'work_dirs/evidence_small/a_seed0/log.txt'
     text = log.read_text()
     assert f'resumed epoch: {reached}' in text

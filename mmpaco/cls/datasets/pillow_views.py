@@ -8,11 +8,15 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.datasets.transforms import GaussianBlur as ArrayBlur
 from mmpretrain.datasets.transforms import NumpyToPIL
-from PIL import Image, ImageFilter
+from PIL import ImageFilter
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import RandomResizedCrop as PillowResizedCrop
 from torchvision.transforms import functional as F
 
+from mmpaco.cls.datasets.pillow_image import (
+    grey_or_rgb_image,
+    pillow_image,
+)
 from mmpaco.registry import TRANSFORMS
 
 
@@ -139,7 +143,7 @@ class GaussianBlur(ArrayBlur):
         Raises:
             TypeError: If the image is not a Pillow image.
         """
-        image = _pillow_image(results, 'GaussianBlur')
+        image = pillow_image(results, 'GaussianBlur')
         if not self.random_disable():
             radius = self.radius
             if radius is None:
@@ -188,18 +192,12 @@ class PILToPlanes(BaseTransform):
             TypeError: If the image is not a Pillow image.
             ValueError: If it is neither grey (mode L) nor RGB.
         """
-        image = _pillow_image(results, 'PILToPlanes')
+        image = grey_or_rgb_image(results, 'PILToPlanes')
         if image.mode == 'L' and self.to_bgr:
             image = image.convert('RGB')
         if image.mode == 'L':
             results['img'] = np.array(image)
             return results
-        if image.mode != 'RGB':
-            raise ValueError(
-                'PILToPlanes needs an image that is grey (mode L) or RGB, '
-                f'but got mode {image.mode!r}; take PILToNumpy, or convert '
-                'the image before'
-            )
         bands = 'BGR' if self.to_bgr else 'RGB'
         # Of bytes, the array could not be written to.
         data = bytearray().join(image.tobytes('raw', x) for x in bands)
@@ -210,13 +208,3 @@ class PILToPlanes(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(to_bgr={self.to_bgr})'
-
-
-def _pillow_image(results: dict[str, Any], name: str) -> Image.Image:
-    image = results['img']
-    if not isinstance(image, Image.Image):
-        raise TypeError(
-            f'{name} needs a Pillow image, but got {type(image)}; put '
-            "dict(type='NumpyToPIL', to_rgb=True) before it"
-        )
-    return image

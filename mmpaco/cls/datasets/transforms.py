@@ -10,6 +10,7 @@ from mmpretrain.datasets.transforms import RandAugment as PolicyRandAugment
 from mmpretrain.datasets.transforms.auto_augment import BaseAugTransform
 from PIL import Image, ImageEnhance, ImageOps
 
+from mmpaco.cls.datasets.pillow_image import grey_or_rgb_image
 from mmpaco.registry import TRANSFORMS
 
 _PLAIN: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -143,21 +144,9 @@ class PillowOp(BaseAugTransform):
             TypeError: If the image is not a Pillow image.
             ValueError: If it is neither grey (mode L) nor RGB.
         """
-        image = results['img']
-        if not isinstance(image, Image.Image):
-            raise TypeError(
-                f'PillowOp needs a Pillow image, but got {type(image)}; put '
-                "dict(type='NumpyToPIL', to_rgb=True) before it, and "
-                "dict(type='PILToNumpy', to_bgr=True) after it"
-            )
         # Pillow itself refuses some of the modes in some of the operations,
         # and so only now and then.
-        if image.mode not in ('L', 'RGB'):
-            raise ValueError(
-                'PillowOp needs an image that is grey (mode L) or RGB, but '
-                f'got mode {image.mode!r}; convert it before, for instance '
-                "by color_type='color' in LoadImageFromFile"
-            )
+        image = grey_or_rgb_image(results, 'PillowOp')
         if not self.random_disable():
             results['img'] = self._execute(image)
         return results
