@@ -28,11 +28,11 @@ class Noted(Hook):
 
     def before_train(self, runner):
         self.note_weight(runner)
-        runner.optim_wrapper.optimizer.register_step_pre_hook(
-            lambda optimizer, *_: self.grads.update(
-                x.grad.dtype for x in optimizer.param_groups[0]['params']
+        # torch 2.1 drops hooks of an optimizer where anything was compiled.
+        for weight in runner.model.parameters():
+            weight.register_post_accumulate_grad_hook(
+                lambda x: self.grads.add(x.grad.dtype)
             )
-        )
         self.handle = runner.model.backbone.register_forward_hook(
             lambda module, args, outs: self.dtypes.add(
                 (module.training, outs[0].dtype)

@@ -159,7 +159,7 @@ def test_ranks_end_with_a_killed_launcher(tiny_config, number):
         assert len(living(folder)) >= 3
         os.kill(launcher.pid, number)
         launcher.wait(60)
-        assert wait_until(lambda: not living(folder), 30)
+        assert wait_until(lambda: not living(folder), 120)
 
 
 @pytest.mark.skipif(
